@@ -1,0 +1,1 @@
+"""Runs the platform: the `aftercare` command line and the local platform."""
