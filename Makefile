@@ -1,0 +1,61 @@
+# Everything a developer types. Each line with ## is shown by `make help`.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+SHELL := bash
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-fast lint types contracts migrate format lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## create .venv and install what the lock file names (quick when nothing changed)
+
+run: setup ## start the whole platform on this machine; Ctrl-C stops it
+	@exec $(BIN)/python -m deploy.local
+
+test: setup ## run every test, with real PostgreSQL and real Kafka
+	@$(BIN)/python -m pytest -q
+
+test-fast: setup ## run the tests that need no database and no broker
+	@$(BIN)/python -m pytest -q -m pure
+
+lint: setup ## check style, formatting and the walls between services and rooms
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: setup ## check types (mypy, strict)
+	$(BIN)/mypy
+
+contracts: setup ## write the event contracts to docs/contracts/
+	$(BIN)/python -m shared.events.document
+
+migrate: setup ## bring the four databases (<SERVICE>_DATABASE_URL) to the newest version
+	$(BIN)/python -m deploy.cli db migrate
+
+format: setup ## format the code and sort its imports
+	$(BIN)/ruff check --fix --quiet --exit-zero
+	$(BIN)/ruff format
+
+lock: setup ## write the lock files anew from pyproject.toml
+	$(LOCK) --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra local --extra dev --output-file requirements-dev.lock pyproject.toml
+
+clean: ## remove .venv and what tools left behind; data in .aftercare stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements-dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Aftercare needs Python 3.11 or newer, and none was found. Name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) comes without the venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || { echo "Creating $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "Installing what requirements-dev.lock names; the first time takes a minute or two"
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --requirement requirements-dev.lock | grep --line-buffered -v 'already satisfied'; test $${PIPESTATUS[0]} -eq 0
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
