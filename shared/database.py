@@ -1,0 +1,133 @@
+"""A service's own PostgreSQL: a small pool, and one transaction per knock at a door.
+
+Handlers get a `Transaction` and never commit. Hot paths speak to asyncpg (set-based SQL with unnest arrays), cold ones may use
+SQLAlchemy Core; both are the same transaction on the same connection. SQLAlchemy sends BEGIN only with its first own statement, so a row
+written through the driver before that would survive the rollback: `Database.transaction` therefore runs a statement of its own first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+TRANSIENT_STATES: Final = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57014", "53300", "25P03"})
+"""SQLSTATEs after which the same work may succeed: serialisation, deadlock, lock or statement time-out, server going away, too many clients."""
+
+COMMAND_TIMEOUT: Final = 10.0
+"""Seconds that one statement may take before the client gives up."""
+
+
+class Transaction:
+    """An open transaction. SQL goes through `fetch`, `fetchrow`, `fetchval`, `execute` ($1 parameters) or, cold, through `sql`."""
+
+    def __init__(self, sql: AsyncConnection, driver: asyncpg.Connection[asyncpg.Record]) -> None:
+        self.sql = sql
+        self.driver = driver
+
+    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        """All rows. jsonb parameters and results are JSON text: see `to_json` and `from_json`."""
+        return await self.driver.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None:
+        """The first row, or None."""
+        return await self.driver.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        return await self.driver.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: Any) -> str:
+        """Run a statement; the command tag, e.g. ``UPDATE 3``."""
+        return await self.driver.execute(query, *args)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What is done inside is undone when it raises; the transaction lives on."""
+        async with self.sql.begin_nested():
+            # the SAVEPOINT is sent with the next SQLAlchemy statement at the latest; make sure it is there before driver statements
+            await self.sql.execute(text("SELECT 1"))
+            yield
+
+
+class Database:
+    """The pool of one process. Create it in the running loop's process and `close` it at the end."""
+
+    def __init__(self, url: str, *, pool_size: int, application_name: str) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            asyncpg_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=5,
+            pool_pre_ping=False,
+            connect_args={
+                "command_timeout": COMMAND_TIMEOUT,
+                "timeout": 5,
+                "server_settings": {"application_name": application_name, "timezone": "UTC"},
+            },
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """One transaction: commits when the block ends, rolls back when it raises."""
+        async with self.engine.connect() as connection, connection.begin():
+            await connection.execute(text("SELECT 1"))
+            raw = await connection.get_raw_connection()
+            driver = raw.driver_connection
+            assert driver is not None and driver.is_in_transaction()
+            yield Transaction(connection, driver)
+
+    async def ping(self) -> None:
+        """Answers, or raises what `is_transient` knows."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def asyncpg_url(url: str) -> str:
+    """The same address for SQLAlchemy's asyncpg dialect."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.split("+")[0] not in {"postgresql", "postgres"}:
+        raise ValueError("a database URL must start with postgresql://")
+    return f"postgresql+asyncpg://{rest}"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether waiting and doing the same again may help: the database is away, busy, or chose us as a deadlock's victim."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or (error.orig is not None and is_transient(error.orig))
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state in TRANSIENT_STATES or state.startswith("08")
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, asyncpg.DataError)
+    # SQLAlchemy's asyncpg dialect wraps the driver's errors; the cause tells which one it was
+    if type(error).__module__ == "sqlalchemy.dialects.postgresql.asyncpg" and error.__cause__ is not None:
+        return is_transient(error.__cause__)
+    return isinstance(error, OSError | asyncio.TimeoutError | PoolTimeoutError)
+
+
+def to_json(value: Any) -> str:
+    """Text for a jsonb parameter."""
+    return orjson.dumps(value).decode()
+
+
+def from_json(value: str | bytes | None) -> Any:
+    """Value of a jsonb result."""
+    return None if value is None else orjson.loads(value)
+
+
+def column(rows: Sequence[Any], name: str) -> list[Any]:
+    """One attribute of each row, as an array parameter for unnest."""
+    return [getattr(row, name) for row in rows]

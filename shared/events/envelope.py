@@ -1,0 +1,46 @@
+"""What every event is, whatever it says: a frozen contract with a type, a topic and a key.
+
+The contract says what happened and when. What identifies the message (id, number in its log, predecessor) is put on by `shared/outbox.py`,
+so that decisions stay free of random numbers and tests compare whole events. Producers are strict (the checker refuses unknown
+fields, the published schema is closed), consumers tolerant (unknown fields are ignored, unknown types skipped).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from shared.events.topics import Topic
+
+SPEC_VERSION: Final = "1.0"
+FILLER_TYPE: Final = "outbox.filler.v1"
+"""Type of a record without effect that only holds a number: after a restore, and so that personal data may leave the outbox."""
+
+
+class Fact(BaseModel):
+    """A frozen value inside an event; unknown fields are ignored by readers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="float")
+
+
+class Event(Fact):
+    """Root of all contracts. A subclass sets TYPE, TOPIC and KEY (the field whose order matters) and is registered by doing so."""
+
+    TYPE: ClassVar[str]
+    TOPIC: ClassVar[Topic]
+    KEY: ClassVar[str]
+
+    occurred_at: AwareDatetime
+    """When it happened in the world, not when it was written or sent."""
+
+    @property
+    def key(self) -> str:
+        """Kafka key: what must stay in order. Never a phone number or an address."""
+        return str(getattr(self, self.KEY))
+
+
+class Filler(Fact):
+    """Body of a filler record: nothing."""
+
+    type: Literal["outbox.filler.v1"] = FILLER_TYPE

@@ -1,0 +1,89 @@
+"""What intake tells: requests that came in, customers, and what became of notifications."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from shared.events.envelope import Event, Fact
+from shared.events.topics import INTAKE, Topic
+
+
+class Product(Fact):
+    """The thing that the request is about, as the customer named it."""
+
+    model: str | None = None
+    serial_number: str | None = None
+    purchase_date: str | None = Field(default=None, description="ISO date")
+    order_number: str | None = None
+
+
+class RequestReceived(Event):
+    """A customer's request or further message was accepted; it is durable and will be answered for."""
+
+    TYPE: ClassVar[str] = "request.received.v1"
+    TOPIC: ClassVar[Topic] = INTAKE
+    KEY: ClassVar[str] = "customer_id"
+
+    request_id: UUID
+    reference: str = Field(description="service number that the customer keeps; the number of the ticket that it opens")
+    customer_id: UUID
+    channel: str
+    external_id: str | None = Field(default=None, description="the channel's own id of the message")
+    type: str | None = Field(default=None, description="request type; None = to be classified at triage")
+    locale: str = Field(description="language for messages to this customer")
+    subject: str | None = None
+    text: str
+    truncated: bool = Field(default=False, description="the text was cut for the event; whole in intake")
+    product: Product | None = None
+    expected_resolution_at: AwareDatetime | None = None
+    received_at: AwareDatetime
+    occurred_at_clamped: bool = Field(default=False, description="the source's time was up to 5 minutes ahead and was set to received_at")
+    in_reply_to: str | None = Field(default=None, description="reference of an earlier request of the same customer")
+    external_id_reused: bool = Field(default=False, description="other content under an external_id that was seen before")
+    completeness: float = Field(ge=0, le=1)
+    missing_fields: tuple[str, ...] = ()
+
+
+class CustomerRegistered(Event):
+    """A customer was met for the first time."""
+
+    TYPE: ClassVar[str] = "customer.registered.v1"
+    TOPIC: ClassVar[Topic] = INTAKE
+    KEY: ClassVar[str] = "customer_id"
+
+    customer_id: UUID
+    name: str | None = None
+    locale: str
+    tier: str = "standard"
+
+
+class NotificationDelivered(Event):
+    """A message to the customer left the house."""
+
+    TYPE: ClassVar[str] = "notification.delivered.v1"
+    TOPIC: ClassVar[Topic] = INTAKE
+    KEY: ClassVar[str] = "customer_id"
+
+    notification_id: UUID
+    customer_id: UUID
+    kind: str
+    channel: str
+    ticket_number: str | None = None
+
+
+class NotificationFailed(Event):
+    """A message to the customer could not be delivered and will not be tried again."""
+
+    TYPE: ClassVar[str] = "notification.failed.v1"
+    TOPIC: ClassVar[Topic] = INTAKE
+    KEY: ClassVar[str] = "customer_id"
+
+    notification_id: UUID
+    customer_id: UUID
+    kind: str
+    channel: str | None = None
+    reason: str = Field(description="code: no_address, refused, undeliverable")
+    ticket_number: str | None = None
