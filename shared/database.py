@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 TRANSIENT_STATES: Final = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57014", "53300", "25P03"})
-"""SQLSTATEs after which the same work may succeed: serialisation, deadlock, lock or statement time-out, server going away, too many clients."""
+"""SQLSTATEs after which the same work may succeed: serialisation, deadlock, time-outs, a server going away, too many clients."""
 
 COMMAND_TIMEOUT: Final = 10.0
 """Seconds that one statement may take before the client gives up."""
@@ -82,7 +82,8 @@ class Database:
             await connection.execute(text("SELECT 1"))
             raw = await connection.get_raw_connection()
             driver = raw.driver_connection
-            assert driver is not None and driver.is_in_transaction()
+            assert driver is not None
+            assert driver.is_in_transaction()
             yield Transaction(connection, driver)
 
     async def ping(self) -> None:

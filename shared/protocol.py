@@ -1,7 +1,7 @@
 """The decisions of the delivery protocol, pure: what to send after which tail, what to apply, what to report as missing.
 
-A numbered log is one (topic, partition) of a source's outbox. Kafka is treated as a channel that may lose, repeat and reorder; go-back-N runs
-over it. `shared/relay.py`, `shared/consumer.py` and `shared/positions.py` ask these functions and do the rest; the simulation in
+A numbered log is one (topic, partition) of a source's outbox. Kafka is treated as a channel that may lose, repeat and reorder; go-back-N
+runs over it. `shared/relay.py`, `shared/consumer.py` and `shared/positions.py` ask these functions and do the rest; the simulation in
 `tests/shared/simulation` drives the same functions through crashes and losses. The rules were model-checked together: change one only
 with a test or a model that shows that the new one holds.
 
@@ -131,8 +131,8 @@ def tail_check_due(*, newly_owned: bool, after_error: bool, quiet_for: timedelta
 def rewind(cursor: int, floor: int, nack: Nack) -> int:
     """The cursor after a consumer's nack: lowered to just before the number that it expects.
 
-    At or below the floor there is nothing to send again: the cursor stays and the log has an alarm instead, or heartbeat, nack and rewind would
-    chase each other for ever.
+    At or below the floor there is nothing to send again: the cursor stays and the log has an alarm instead, or heartbeat, nack and rewind
+    would chase each other for ever.
     """
     fresh = nack.age <= NACK_LIFE and (nack.since_same is None or nack.since_same >= NACK_PAUSE)
     if not fresh or nack.expected <= floor:
@@ -158,9 +158,7 @@ def advance(cursor: int, last_sent: int, *, acknowledged: bool) -> int:
     return last_sent if acknowledged else cursor
 
 
-def heartbeat_due(
-    *, cursor: int, head: int, floor: int, known: Iterable[int], quiet_for: timedelta, quiet: timedelta = QUIET
-) -> bool:
+def heartbeat_due(*, cursor: int, head: int, floor: int, known: Iterable[int], quiet_for: timedelta, quiet: timedelta = QUIET) -> bool:
     """Whether to send the head row once more: all is sent, the log is quiet, and a consumer that the outbox can still help lags.
 
     Without it a loss in a partition that goes quiet would stay unseen: nothing follows that could show the gap.
@@ -280,7 +278,7 @@ def chain_break(position: Position, record: Numbered) -> BrokenChain | None:
 
 @dataclass(frozen=True)
 class Gap:
-    """A consumer's memory of having seen ``highest`` while it still lacked an earlier number. Lost in a crash; the heartbeat brings it back."""
+    """A consumer's memory of having seen ``highest`` while an earlier number is missing. Lost in a crash; the heartbeat brings it back."""
 
     highest: int
 
@@ -358,7 +356,10 @@ class Breaker:
 
 @dataclass(frozen=True)
 class Placed:
-    """A number of the log after a resume. ``row`` is the event id of the outbox row that takes it; None = a filler with ``event_id``."""
+    """A number of the log after a resume. ``row`` is the event id of the outbox row that takes it; None = a filler.
+
+    A filler has the ``event_id`` that the broker or a consumer knows for its number; None = a new one.
+    """
 
     seq: int
     event_id: UUID | None
@@ -395,10 +396,9 @@ def plan_resume(
     if not broker.keys() - held and top <= max(held, default=cursor):
         # the broker and the consumers know nothing that the database does not: every row may keep its number
         return ResumePlan(tuple(Placed(row.seq, row.event_id, row.event_id) for row in rows), max(head, top), ())
+    ids = {row.seq: row.event_id for row in rows}
     placed = [
-        Placed(seq, None, next(row.event_id for row in rows if row.seq == seq))
-        if seq in held
-        else Placed(seq, broker[seq].event_id if seq in broker else applied.get(seq), None)
+        Placed(seq, ids[seq], ids[seq]) if seq in held else Placed(seq, broker[seq].event_id if seq in broker else applied.get(seq), None)
         for seq in range(cursor + 1, top + 1)
     ]
     placed += [Placed(top + 1 + index, row.event_id, row.event_id) for index, row in enumerate(moving)]

@@ -47,11 +47,19 @@ class Topic:
         return f"/aftercare/{self.source}"
 
 
-INTAKE: Final = Topic("aftercare.intake", "intake", Kind.CONTENT, ("tickets", "feedback", "metrics"), "requests with their text, customers")
+INTAKE: Final = Topic(
+    "aftercare.intake",
+    "intake",
+    Kind.CONTENT,
+    ("tickets", "feedback", "metrics"),
+    "requests with their text, customers",
+)
 TICKETS: Final = Topic("aftercare.tickets", "tickets", Kind.FACTS, ("intake", "feedback", "metrics"), "the life of every ticket")
 FEEDBACK: Final = Topic("aftercare.feedback", "feedback", Kind.FACTS, ("tickets", "metrics"), "surveys and their answers as numbers")
 METRICS: Final = Topic("aftercare.metrics", "metrics", Kind.FACTS, (), "published figures and alarms")
-TICKETS_OUTBOUND: Final = Topic("aftercare.tickets.outbound", "tickets", Kind.CONTENT, ("intake",), "what a ticket wants its customer to know")
+TICKETS_OUTBOUND: Final = Topic(
+    "aftercare.tickets.outbound", "tickets", Kind.CONTENT, ("intake",), "what a ticket wants its customer to know"
+)
 FEEDBACK_OUTBOUND: Final = Topic("aftercare.feedback.outbound", "feedback", Kind.CONTENT, ("intake",), "survey invitations for customers")
 
 NUMBERED: Final = (INTAKE, TICKETS, FEEDBACK, METRICS, TICKETS_OUTBOUND, FEEDBACK_OUTBOUND)
