@@ -78,6 +78,13 @@ class Child:
         """Of the last run that ended; negative: the signal that ended it."""
         return None if self._process is None else self._process.poll()
 
+    def how_it_ended(self) -> str:
+        """In words, for people: `ended with code 1`, `was killed by SIGKILL`."""
+        code = self.exit_code
+        if code is None:
+            return "is running"
+        return f"ended with code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+
     def start(self) -> None:
         """Start the program; must be called from the main thread (see `tether`)."""
         if self.alive:

