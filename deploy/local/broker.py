@@ -34,10 +34,10 @@ def choose(home: Home) -> Broker:
     except KafkaUnavailable as missing:
         if wish == "kafka":
             raise
-        return _noida(home, f"there is {missing} for Apache Kafka")
+        return _noida(home, f"{missing}, so not Apache Kafka")
     port = home.ports(["kafka", "kafka_controller"])
     server = KafkaServer(home.path / "kafka", port["kafka"], port["kafka_controller"], log=home.logs / "kafka.log")
-    return Broker("Apache Kafka", "Java is here", server.bootstrap_servers, server)
+    return Broker("Apache Kafka", "the first choice, and this machine has Java", server.bootstrap_servers, server)
 
 
 def _noida(home: Home, reason: str) -> Broker:

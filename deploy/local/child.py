@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -150,6 +151,23 @@ class Child:
             for pid in family(self.pid):
                 with suppress(ProcessLookupError):  # a descendant that has just ended
                     os.kill(pid, number)
+
+
+def run_to_end(programs: Sequence[Program], timeout: float) -> None:
+    """Run programs that end by themselves, all at once; ChildFailed, with its last lines, when one fails or takes too long (seconds)."""
+    children = [Child(program) for program in programs]
+    deadline = time.monotonic() + timeout
+    try:
+        for child in children:
+            child.start()
+        for child in children:
+            if not child.wait(max(0.0, deadline - time.monotonic())):
+                raise ChildFailed(child.name, f"took longer than {timeout:.0f} s", child.last_lines())
+            if child.exit_code != 0:
+                raise ChildFailed(child.name, child.how_it_ended(), child.last_lines())
+    finally:
+        for child in children:
+            child.kill()
 
 
 def _tether(program: Program) -> list[str]:

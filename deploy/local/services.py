@@ -1,0 +1,107 @@
+"""The four services on this machine: their ports, what they are told through the environment, and their processes."""
+
+import http.client
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from deploy.local.child import Program
+from deploy.local.home import Home
+from deploy.local.server import Server
+
+DEFAULT_PORTS: Final[Mapping[str, int]] = {"intake": 8001, "tickets": 8002, "feedback": 8003, "metrics": 8004}
+
+
+class BadPort(Exception):
+    """A variable should hold a port and does not."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where one service listens, and how others reach it."""
+
+    service: str
+    port: int
+    public_url: str
+
+    @property
+    def port_variable(self) -> str:
+        return f"{self.service.upper()}_PORT"
+
+
+def addresses() -> list[Address]:
+    """Of all four, from `<SERVICE>_PORT` and `<SERVICE>_PUBLIC_URL` or by default; BadPort when a port is none."""
+    return [_address(service, default) for service, default in DEFAULT_PORTS.items()]
+
+
+def _address(service: str, default: int) -> Address:
+    variable = f"{service.upper()}_PORT"
+    text = os.environ.get(variable) or str(default)
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise BadPort(f"{variable} must be a port between 1 and 65535, not {text!r}")
+    return Address(service, int(text), os.environ.get(f"{service.upper()}_PUBLIC_URL") or f"http://127.0.0.1:{text}")
+
+
+def given_databases() -> dict[str, str]:
+    """`{service: address}` of the databases that run elsewhere."""
+    given = {service: os.environ.get(database_variable(service), "") for service in DEFAULT_PORTS}
+    return {service: address for service, address in given.items() if address}
+
+
+def database_variable(service: str) -> str:
+    """The name of the variable with the address of its database."""
+    return f"{service.upper()}_DATABASE_URL"
+
+
+def environment(home: Home, sites: list[Address], databases: Mapping[str, str], bootstrap_servers: str) -> dict[str, str]:
+    """What the services and the `aftercare` command need to know about this platform."""
+    told = {
+        "AFTERCARE_HOME": str(home.path),
+        "AFTERCARE_LOCAL": "1",
+        "AFTERCARE_ORDINAL": "0",
+        "AFTERCARE_SIGNING_KEY": os.environ.get("AFTERCARE_SIGNING_KEY") or home.secrets().signing_key,
+        "AFTERCARE_ZONE": os.environ.get("AFTERCARE_ZONE") or "Asia/Shanghai",
+        "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
+    }
+    for site in sites:
+        told[site.port_variable] = str(site.port)
+        told[f"{site.service.upper()}_PUBLIC_URL"] = site.public_url
+        told[database_variable(site.service)] = databases[site.service]
+    if clock := os.environ.get("AFTERCARE_CLOCK"):
+        told["AFTERCARE_CLOCK"] = clock
+    return told
+
+
+def python(home: Home, told: Mapping[str, str], name: str, *arguments: str) -> Program:
+    """A Python program of this project, with the platform's environment and a log of its own."""
+    # unbuffered: the last lines of one that dies must have reached the log; fewer arenas: less memory at rest
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", **told}
+    return Program(name=name, argv=[sys.executable, *arguments], log=home.logs / f"{name}.log", env=env)
+
+
+class ServiceProcess(Server):
+    """One service with its doors, consumer, relay and timers in one process."""
+
+    def __init__(self, program: Program, port: int) -> None:
+        super().__init__(program.name)
+        self._program = program
+        self._port = port
+
+    def prepare(self) -> None:
+        """Nothing: its data is in the database."""
+
+    def serves(self) -> bool:
+        """Whether `/readyz` says so."""
+        with (
+            suppress(OSError, http.client.HTTPException),
+            closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=1.0)) as connection,
+        ):
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        return False
+
+    def program(self) -> Program:
+        return self._program

@@ -1,0 +1,113 @@
+"""Brings the local platform up, in the order in which its parts need each other.
+
+PostgreSQL and broker -> databases -> migrations and topics -> services and keys -> ready
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from deploy.local import broker, services
+from deploy.local.child import Program, run_to_end
+from deploy.local.home import Home
+from deploy.local.kafka import cached_jars
+from deploy.local.ports import require_free
+from deploy.local.postgres import PostgresServer
+from deploy.local.progress import Progress
+from deploy.local.server import Server
+from deploy.local.services import Address, ServiceProcess, python
+from deploy.local.supervisor import Supervisor
+
+# Together under the 10 s that a stop may take.
+SERVICES_STOP_TIME: Final = 5.0
+SERVERS_STOP_TIME: Final = 2.2
+
+STEP_TIME: Final = 120.0
+"""Seconds that migrations, topics and keys may take."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What runs, for the banner."""
+
+    home: Home
+    sites: Sequence[Address]
+    broker: broker.Broker
+    databases: Mapping[str, str]
+
+
+def bring_up(home: Home, supervisor: Supervisor, progress: Progress) -> Platform:
+    """Start everything and wait until all is ready; what was started is in the supervisor, whatever happens."""
+    sites = services.addresses()
+    require_free({site.port_variable: site.port for site in sites})
+    chosen = choose_broker(home, progress)
+    postgres = private_postgres(home)
+    start_servers(supervisor, postgres, chosen, progress)
+    databases = create_databases(postgres, progress)
+    told = services.environment(home, list(sites), databases, chosen.bootstrap_servers)
+    home.remember_environment(told)
+    prepare(home, told, progress)
+    start_services(home, sites, told, supervisor, progress)
+    return Platform(home, sites, chosen, databases)
+
+
+def choose_broker(home: Home, progress: Progress) -> broker.Broker:
+    """The broker to use; fetched first where it has to be."""
+    first_time = not cached_jars().exists()
+    with progress.step("Fetching Apache Kafka with Maven, about 45 MB, this once" if first_time else "Looking for a broker"):
+        return broker.choose(home)
+
+
+def private_postgres(home: Home) -> PostgresServer | None:
+    """The server for the databases that were not given; None when all were."""
+    if len(services.given_databases()) == len(services.DEFAULT_PORTS):
+        return None
+    port = home.ports(["postgres"])["postgres"]
+    password = home.secrets().postgres_password
+    return PostgresServer(home.path / "postgres", port, password=password, log=home.logs / "postgres.log")
+
+
+def start_servers(supervisor: Supervisor, postgres: PostgresServer | None, chosen: broker.Broker, progress: Progress) -> None:
+    """PostgreSQL and broker at once. Two groups, so that the broker is stopped first: it has more to say good-bye to."""
+    with progress.step("Starting PostgreSQL and the broker"):
+        for server in (postgres, chosen.server):
+            if server is not None:
+                supervisor.begin([server], stop_time=SERVERS_STOP_TIME)
+        supervisor.await_ready()
+    progress.done("broker", f"{chosen.title} on {chosen.bootstrap_servers}: {chosen.reason}")
+    if postgres is not None:
+        progress.done("postgres", f"PostgreSQL {postgres.query('SHOW server_version')} on 127.0.0.1:{postgres.port}")
+
+
+def create_databases(postgres: PostgresServer | None, progress: Progress) -> dict[str, str]:
+    """`{service: address}`: one database per service, given or made."""
+    databases = services.given_databases()
+    for service in services.DEFAULT_PORTS:
+        if service not in databases and postgres is not None:
+            with progress.step(f"Creating the database of {service}"):
+                postgres.create_database(service)
+            databases[service] = postgres.url(service)
+    return databases
+
+
+def prepare(home: Home, told: Mapping[str, str], progress: Progress) -> None:
+    """Tables and topics: everything that must be there before a service starts."""
+    migrations = [python(home, told, f"{name}-migrate", "-m", f"services.{name}", "migrate") for name in services.DEFAULT_PORTS]
+    topics = python(home, told, "topics", "-m", "deploy.cli", "topics", "apply")
+    with progress.step("Bringing databases and topics to the newest version"):
+        run_to_end([*migrations, topics], STEP_TIME)
+    progress.done("data", "databases and topics are of the newest version")
+
+
+def start_services(home: Home, sites: Sequence[Address], told: Mapping[str, str], supervisor: Supervisor, progress: Progress) -> None:
+    """The four services; keys are made meanwhile."""
+    keys = python(home, told, "keys", "-m", "deploy.cli", "keys", "ensure-local")
+    with progress.step("Starting intake, tickets, feedback and metrics"):
+        supervisor.begin([_service(home, site, told) for site in sites], stop_time=SERVICES_STOP_TIME)
+        run_to_end([keys], STEP_TIME)
+        supervisor.await_ready()
+
+
+def _service(home: Home, site: Address, told: Mapping[str, str]) -> Server:
+    program: Program = python(home, told, site.service, "-m", f"services.{site.service}", "all")
+    return ServiceProcess(program, site.port)
