@@ -121,8 +121,10 @@ class Child:
         self.wait(None)
 
     def pause(self) -> None:
-        """Freeze it and all its descendants: alive, connected, silent."""
+        """Freeze it and all its descendants: alive, connected, silent. They are frozen when this returns."""
         self._signal_family(signal.SIGSTOP)
+        while self.alive and not all(is_frozen(pid) for pid in family(self.pid)):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let it go on after `pause`."""
@@ -185,6 +187,15 @@ def family(pid: int) -> Iterator[int]:
         return
     for child in children.split():
         yield from family(int(child))
+
+
+def is_frozen(pid: int) -> bool:
+    """Whether a process does nothing any more: stopped, or ended. A signal that was sent need not have arrived."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return True
+    return state in "TZX"
 
 
 def put_aside(log: Path) -> None:
