@@ -1,0 +1,1 @@
+"""The four services; they meet only on the bus."""

@@ -1,0 +1,174 @@
+"""What holds of every invitation, whatever happens to its ticket and whenever the customer answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.feedback.survey import invitations
+from services.feedback.survey.invitations import AlreadyAnswered, EpisodeKey, Invitation, NotSent, State, SurveyEnded, Timing, follow
+from shared.events.codes import Locale
+from shared.events.tickets import TicketReopened, TicketResolved
+from tests.feedback.builders import AT_ONCE, MOMENT, dimensions, open_invitation, reopened, resolved, scheduled
+
+pytestmark = pytest.mark.pure
+
+LATER = Timing(delay=timedelta(hours=24), lifetime=timedelta(days=14))
+OVER = (State.ANSWERED, State.CANCELLED, State.EXPIRED)
+
+actions = st.lists(st.tuples(st.sampled_from(["send", "cancel", "answer"]), st.integers(0, 600)), max_size=12)
+facts = st.lists(st.tuples(st.sampled_from([resolved, reopened]), st.sampled_from(["AS-1", "AS-2"]), st.integers(1, 3)), max_size=12)
+
+
+def _act(invitation: Invitation, name: str, hours: int) -> Invitation:
+    at = MOMENT + timedelta(hours=hours)
+    try:
+        match name:
+            case "send":
+                return invitations.send(invitation, at=at, timing=AT_ONCE)
+            case "cancel":
+                return invitations.cancel(invitation, at=at)
+            case _:
+                return invitations.answer(invitation, at=at)
+    except (NotSent, AlreadyAnswered, SurveyEnded):
+        return invitation
+
+
+def _follow(
+    known: dict[EpisodeKey, Invitation], batch: Sequence[TicketResolved | TicketReopened], timing: Timing
+) -> dict[EpisodeKey, Invitation]:
+    return follow(known, batch, locale_of=lambda _: Locale.EN, timing=timing, at=MOMENT)
+
+
+def _events(steps: list[tuple[object, str, int]]) -> list[TicketResolved | TicketReopened]:
+    return [build(ticket_number=number, episode=episode, occurred_at=MOMENT) for build, number, episode in steps]  # type: ignore[operator]
+
+
+@given(actions)
+def test_what_is_over_stays_over(steps: list[tuple[str, int]]) -> None:
+    invitation, hours = scheduled(), 0
+    for name, wait in steps:
+        before = invitation.state(MOMENT + timedelta(hours=hours))
+        hours += wait
+        invitation = _act(invitation, name, hours)
+        after = invitation.state(MOMENT + timedelta(hours=hours))
+
+        assert before not in OVER or after is before
+        assert invitation.answered_at is None or invitation.cancelled_at is None
+        assert (invitation.invited_at is None) == (invitation.expires_at is None)
+
+
+@given(actions)
+def test_only_an_open_survey_takes_an_answer_and_only_one(steps: list[tuple[str, int]]) -> None:
+    invitation, hours, answers = scheduled(), 0, 0
+    for name, wait in steps:
+        hours += wait
+        state = invitation.state(MOMENT + timedelta(hours=hours))
+        changed = _act(invitation, name, hours)
+        if name == "answer" and changed is not invitation:
+            answers += 1
+            assert state is State.OPEN
+        invitation = changed
+
+    assert answers <= 1
+    assert (answers == 1) == (invitation.answered_at is not None)
+
+
+@given(facts, st.sampled_from([AT_ONCE, LATER]))
+def test_facts_that_come_again_change_nothing(steps: list[tuple[object, str, int]], timing: Timing) -> None:
+    batch = _events(steps)
+    once = _follow({}, batch, timing)
+
+    # a log is repeated from the beginning, or from the last batch
+    assert _follow(once, batch, timing) == _follow({}, batch + batch, timing)
+    assert set(_follow(once, batch, timing)) == set(once)
+
+
+@given(facts, st.integers(0, 12))
+def test_where_a_batch_is_cut_decides_only_whether_a_void_survey_was_sent(steps: list[tuple[object, str, int]], cut: int) -> None:
+    batch = _events(steps)
+
+    whole = _follow({}, batch, AT_ONCE)
+    halves = _follow(_follow({}, batch[:cut], AT_ONCE), batch[cut:], AT_ONCE)
+
+    assert {key: invitation.state(MOMENT) for key, invitation in whole.items()} == {
+        key: invitation.state(MOMENT) for key, invitation in halves.items()
+    }
+
+
+@given(facts)
+def test_each_resolution_has_at_most_one_invitation(steps: list[tuple[object, str, int]]) -> None:
+    batch = _events(steps)
+
+    after = _follow({}, batch, AT_ONCE)
+
+    assert set(after) <= {(fact.ticket_number, fact.episode) for fact in batch if isinstance(fact, TicketResolved)}
+    assert len({invitation.id for invitation in after.values()}) == len(after)
+
+
+def test_a_resolution_asks_the_customer_at_once() -> None:
+    invitation = _follow({}, [resolved()], AT_ONCE)[resolved().ticket_number, 1]
+
+    assert invitation.state(MOMENT) is State.OPEN
+    assert invitation.expires_at == MOMENT + timedelta(days=14)
+
+
+def test_with_a_delay_the_survey_waits_and_a_chat_does_not() -> None:
+    by_mail = _follow({}, [resolved()], LATER)[resolved().ticket_number, 1]
+    by_chat = _follow({}, [resolved(dimensions=dimensions(channel="chat"))], LATER)[resolved().ticket_number, 1]
+
+    assert by_mail.state(MOMENT) is State.SCHEDULED
+    assert by_mail.send_at == MOMENT + timedelta(hours=24)
+    assert by_chat.state(MOMENT) is State.OPEN
+
+
+def test_a_reopening_cancels_only_the_survey_of_its_own_resolution() -> None:
+    after = _follow({}, [resolved(), reopened(), resolved(episode=2)], AT_ONCE)
+
+    assert [after[resolved().ticket_number, episode].state(MOMENT) for episode in (1, 2)] == [State.CANCELLED, State.OPEN]
+
+
+def test_a_survey_reopened_in_the_same_batch_was_never_sent() -> None:
+    invitation = _follow({}, [resolved(), reopened()], AT_ONCE)[resolved().ticket_number, 1]
+
+    assert invitation.invited_at is None
+    assert invitation.state(MOMENT) is State.CANCELLED
+
+
+def test_a_reopening_after_the_answer_leaves_the_answer() -> None:
+    answered = invitations.answer(open_invitation(), at=MOMENT)
+
+    assert _follow({answered.key: answered}, [reopened()], AT_ONCE)[answered.key] == answered
+
+
+def test_the_dimensions_are_those_of_the_resolution() -> None:
+    first = _follow({}, [resolved(dimensions=dimensions(agent="agent-1"))], AT_ONCE)
+    again = _follow(first, [resolved(dimensions=dimensions(agent="agent-2"))], AT_ONCE)
+
+    assert again[resolved().ticket_number, 1].dimensions.agent == "agent-1"
+
+
+def test_an_old_log_that_is_read_again_asks_nobody() -> None:
+    assert _follow({}, [resolved(occurred_at=MOMENT - timedelta(days=14))], AT_ONCE) == {}
+    assert len(_follow({}, [resolved(occurred_at=MOMENT - timedelta(days=14) + timedelta(seconds=1))], AT_ONCE)) == 1
+
+
+def test_the_last_instant_is_too_late() -> None:
+    invitation = open_invitation()
+
+    assert invitations.answer(invitation, at=MOMENT + timedelta(days=14, microseconds=-1)).answered_at is not None
+    with pytest.raises(SurveyEnded) as ended:
+        invitations.answer(invitation, at=MOMENT + timedelta(days=14))
+    assert ended.value.facts["reason"] == "expired"
+
+
+def test_a_cancelled_survey_says_that_the_request_was_taken_up_again() -> None:
+    with pytest.raises(SurveyEnded) as ended:
+        invitations.answer(invitations.cancel(open_invitation(), at=MOMENT), at=MOMENT)
+
+    assert ended.value.facts["reason"] == "cancelled"
+    assert "taken up again" in ended.value.detail
