@@ -1,0 +1,1 @@
+"""Tickets: carries every request through its workflow to a confirmed solution, and watches the promised times."""

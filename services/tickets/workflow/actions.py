@@ -1,0 +1,190 @@
+"""What the workflow makes of a command: a decision takes a ticket, a command, who and when, and returns what happened.
+
+Nothing is changed by a refusal. A due time that passed before the action is announced first, so that the history says the same whether
+the timer was punctual or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from services.tickets import sla
+from services.tickets.sla import Policy, Priority, TargetName
+from services.tickets.workflow.changes import (
+    Assigned,
+    Breached,
+    Cancelled,
+    Change,
+    Closed,
+    Confirmed,
+    Fact,
+    Promise,
+    Reopened,
+    Replied,
+    Resolved,
+    StatusChanged,
+    Triaged,
+    evolve,
+)
+from services.tickets.workflow.commands import (
+    SYSTEM,
+    Actor,
+    Cancel,
+    Close,
+    Command,
+    Confirm,
+    Reopen,
+    Reply,
+    Resolve,
+    Resume,
+    Start,
+    Take,
+    Triage,
+    Wait,
+)
+from services.tickets.workflow.status import PERMITTED, TRANSITIONS, WAITING, Action, Status
+from services.tickets.workflow.ticket import Ticket
+from shared.errors import Conflict
+
+NOT_IN_THIS_STATUS: Final = "not_in_this_status"
+NOT_IN_THIS_ROLE: Final = "not_in_this_role"
+WINDOW_OVER: Final = "window_over"
+TYPE_MISSING: Final = "type_missing"
+
+
+class TransitionRefused(Conflict):
+    """The workflow does not allow it now. ``facts`` name the ticket, its status, the action, the reason and what is allowed instead."""
+
+    code = "action_refused"
+
+    def __init__(self, ticket: Ticket, action: Action, reason: str, allowed: Sequence[Action]) -> None:
+        super().__init__(
+            f"{action} is refused for a ticket that is {ticket.status}: {reason}",
+            facts={
+                "ticket": ticket.number,
+                "status": str(ticket.status),
+                "action": str(action),
+                "reason": reason,
+                "allowed": [str(other) for other in allowed],
+            },
+        )
+        self.action = action
+        self.reason = reason
+        self.allowed = tuple(allowed)
+
+
+def allowed(ticket: Ticket, by: Actor, at: datetime) -> tuple[Action, ...]:
+    """What ``by`` may do with the ticket at ``at``."""
+    return tuple(action for action in Action if _obstacle(ticket, action, by, at) is None)
+
+
+def advance(ticket: Ticket, command: Command, *, by: Actor, at: datetime, policy: Policy) -> tuple[Ticket, tuple[Change, ...]]:
+    """Carry out one action: the ticket afterwards and what happened, dated at ``at``, or at the ticket's newest change if that is later.
+
+    Raises:
+        TransitionRefused: the status, the role, the time or something missing does not allow it.
+    """
+    at = max(at, ticket.changed_at)
+    obstacle = _obstacle(ticket, command.ACTION, by, at) or _missing(ticket, command)
+    if obstacle is not None:
+        raise TransitionRefused(ticket, command.ACTION, obstacle, allowed(ticket, by, at))
+    return record(ticket, _fact(ticket, command, by, policy), by=by, at=at)
+
+
+def record(ticket: Ticket, fact: Fact, *, by: Actor, at: datetime) -> tuple[Ticket, tuple[Change, ...]]:
+    """Add a fact, after the due times that passed before it."""
+    missed: list[Change] = []
+    for target in TargetName:
+        due = sla.deadline(ticket.clock(target))
+        if due is not None and due < at:
+            ticket, changes = miss(ticket, target)
+            missed += changes
+    change = Change(ticket.version + 1, at, by.id, fact)
+    return evolve(ticket, change), (*missed, change)
+
+
+def miss(ticket: Ticket, target: TargetName) -> tuple[Ticket, tuple[Change, ...]]:
+    """Announce that the target's due time has passed; nothing when it cannot be missed any more. What a timer does."""
+    due = sla.deadline(ticket.clock(target))
+    if due is None:
+        return ticket, ()
+    change = Change(ticket.version + 1, due, SYSTEM.id, Breached(target))
+    return evolve(ticket, change), (change,)
+
+
+# ------------------------------------------------------------------ guards
+
+
+def _obstacle(ticket: Ticket, action: Action, by: Actor, at: datetime) -> str | None:
+    """Why ``by`` may not take the action, whatever its parameters."""
+    if (ticket.status, action) not in TRANSITIONS:
+        return NOT_IN_THIS_STATUS
+    if by.role not in PERMITTED[action]:
+        return NOT_IN_THIS_ROLE
+    if action is Action.REOPEN and not ticket.may_reopen(at):
+        return WINDOW_OVER
+    return None
+
+
+def _missing(ticket: Ticket, command: Command) -> str | None:
+    """What has to be filled in before."""
+    if isinstance(command, Triage) and command.type is None and ticket.type is None:
+        return TYPE_MISSING
+    return None
+
+
+# ------------------------------------------------------------------ facts
+
+
+def _fact(ticket: Ticket, command: Command, by: Actor, policy: Policy) -> Fact:
+    match command:
+        case Triage():
+            return _triaged(ticket, command, policy)
+        case Take(team=team):
+            return Assigned(assignee=by.id, team=team or ticket.team)
+        case Start() | Wait() | Resume():
+            return _status_changed(command, policy)
+        case Reply(message_id=message_id, digest=digest, public=public):
+            return Replied(message_id, digest, public)
+        case Resolve(resolution_code=code):
+            return Resolved(code)
+        case Confirm() | Close() | Reopen() | Cancel():
+            return _ending(command)
+
+
+def _triaged(ticket: Ticket, command: Triage, policy: Policy) -> Triaged:
+    changes_promise = command.priority is not ticket.priority
+    return Triaged(
+        type=command.type or ticket.type or "",
+        priority=command.priority,
+        category=command.category,
+        root_topic=command.root_topic,
+        promise=promise(policy, command.priority) if changes_promise else None,
+    )
+
+
+def promise(policy: Policy, priority: Priority) -> Promise:
+    """What the policy promises for a priority, in the history's terms."""
+    budgets = policy.budgets[priority]
+    return Promise(policy.version, sla.milliseconds(budgets.first_response), sla.milliseconds(budgets.resolution))
+
+
+def _status_changed(command: Start | Wait | Resume, policy: Policy) -> StatusChanged:
+    if isinstance(command, Wait):
+        return StatusChanged(WAITING[command.on], Action.WAIT, pauses=command.on in policy.pauses_on, reason=command.reason)
+    reason = command.reason if isinstance(command, Resume) else None
+    return StatusChanged(Status.IN_PROGRESS, command.ACTION, reason=reason)
+
+
+def _ending(command: Confirm | Close | Reopen | Cancel) -> Fact:
+    match command:
+        case Confirm():
+            return Confirmed()
+        case Close(reason=reason):
+            return Closed(reason)
+        case Reopen(reason=reason):
+            return Reopened(reason)
+        case Cancel(reason=reason):
+            return Cancelled(reason)

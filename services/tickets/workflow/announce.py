@@ -1,0 +1,149 @@
+"""What the rest of the house hears about a change: the contracts' events, each holding the ticket's dimensions after the change.
+
+One fact, one event. What an event of its own already tells is not told again: an opened ticket holds its targets, a resolved one the
+attainment of its resolution target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from services.tickets import sla
+from services.tickets.sla import Clock, TargetName
+from services.tickets.workflow import changes
+from services.tickets.workflow.changes import Change
+from services.tickets.workflow.ticket import Ticket
+from shared.events import tickets as contract
+
+
+def announce_opening(ticket: Ticket, change: Change) -> contract.TicketOpened:
+    """The one event of a fresh ticket."""
+    fact = change.fact
+    assert isinstance(fact, changes.Opened)
+    return contract.TicketOpened(
+        **_envelope(ticket, change),
+        request_id=fact.request_id,
+        opened_at=ticket.opened_at,
+        linked_to=ticket.linked_to,
+        first_response=target(ticket.first_response, change.at),
+        resolution=target(ticket.resolution, change.at),
+    )
+
+
+def announce(before: Ticket, history: Iterable[Change]) -> Iterator[contract.TicketEvent]:
+    """The events of consecutive changes of one ticket."""
+    for change in history:
+        after = changes.evolve(before, change)
+        yield _event(before, after, change)
+        yield from _clock_events(before, after, change)
+        before = after
+
+
+def target(clock: Clock, at: datetime) -> contract.Target:
+    """The clock as it stood at ``at``."""
+    end = clock.met_at or at
+    return contract.Target(
+        started_at=clock.started_at,
+        due_at=sla.due_at(clock, end),
+        met_at=clock.met_at,
+        paused_ms=sla.milliseconds(sla.paused_time(clock, end)),
+        business_ms=None if clock.met_at is None else sla.milliseconds(sla.running_time(clock, clock.met_at)),
+        policy_version=clock.policy_version,
+    )
+
+
+def dimensions(ticket: Ticket) -> contract.Dimensions:
+    """What reports group by."""
+    return contract.Dimensions(
+        type=ticket.type,
+        status=ticket.status,
+        step=ticket.step,
+        priority=ticket.priority,
+        category=ticket.category,
+        root_topic=ticket.root_topic,
+        channel=ticket.channel,
+        team=ticket.team,
+        agent=ticket.assignee,
+        tier=ticket.tier,
+        product_model=ticket.product_model,
+        batch=ticket.batch,
+    )
+
+
+def _envelope(ticket: Ticket, change: Change) -> dict[str, Any]:
+    return {
+        "occurred_at": change.at,
+        "ticket_number": ticket.number,
+        "ticket_version": ticket.version,
+        "customer_id": ticket.customer_id,
+        "dimensions": dimensions(ticket),
+        "actor": change.actor,
+    }
+
+
+def _event(before: Ticket, after: Ticket, change: Change) -> contract.TicketEvent:
+    envelope = _envelope(after, change)
+    match change.fact:
+        case changes.MessageAdded(request_id=request_id, reference=reference):
+            return contract.TicketMessageAdded(**envelope, request_id=request_id, reference=reference)
+        case changes.Replied(message_id=message_id, public=public):
+            return contract.TicketReplied(**envelope, message_id=message_id, public=public)
+        case changes.Triaged():
+            return contract.TicketTriaged(**envelope)
+        case changes.Assigned():
+            return contract.TicketAssigned(**envelope)
+        case changes.StatusChanged(action=action, reason=reason):
+            return contract.TicketStatusChanged(**envelope, previous_status=before.status, action=action, reason=reason)
+        case changes.Breached(target=name):
+            return contract.SlaBreached(**envelope, target=name.value, clock=target(after.clock(name), change.at))
+        case _:
+            return _outcome_event(after, change, envelope)
+
+
+def _outcome_event(ticket: Ticket, change: Change, envelope: dict[str, Any]) -> contract.TicketEvent:
+    match change.fact:
+        case changes.Resolved(resolution_code=code):
+            return contract.TicketResolved(
+                **envelope,
+                episode=ticket.episode,
+                resolution_code=code,
+                opened_at=ticket.opened_at,
+                locale=ticket.locale,
+                first_response=target(ticket.first_response, change.at),
+                resolution=target(ticket.resolution, change.at),
+            )
+        case changes.Confirmed():
+            return contract.TicketConfirmed(**envelope, episode=ticket.episode)
+        case changes.Reopened(reason=reason):
+            assert ticket.resolved_at is not None
+            return contract.TicketReopened(
+                **envelope,
+                episode=ticket.episode,
+                resolved_at=ticket.resolved_at,
+                reason=reason,
+                resolution=target(ticket.resolution, change.at),
+            )
+        case changes.Closed(reason=reason):
+            return contract.TicketClosed(**envelope, reason=reason)
+        case changes.Cancelled(reason=reason):
+            return contract.TicketCancelled(**envelope, reason=reason)
+        case _:
+            raise changes.OutOfOrder(f"{ticket.number}: {type(change.fact).__name__} is no change of a ticket that is open")
+
+
+def _clock_events(before: Ticket, after: Ticket, change: Change) -> Iterator[contract.SlaEvent]:
+    """A first response that was given, and due times that moved. What `ticket.resolved` and `ticket.reopened` hold is not repeated."""
+    for name in TargetName:
+        old, new = before.clock(name), after.clock(name)
+        if name is TargetName.FIRST_RESPONSE and old.met_at is None and new.met_at is not None:
+            yield contract.SlaMet(**_envelope(after, change), target="first_response", clock=target(new, change.at))
+        elif _moved(old, new):
+            yield contract.SlaRetargeted(**_envelope(after, change), target=name.value, clock=target(new, change.at))
+
+
+def _moved(old: Clock, new: Clock) -> bool:
+    """Another promise, or a pause that ended while the target is still open."""
+    promised = (old.budget, old.policy_version) != (new.budget, new.policy_version)
+    return promised or (old.is_paused and not new.is_paused and new.is_open)

@@ -1,0 +1,87 @@
+"""How a ticket begins: its number, its priority before anybody has looked, its promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from services.tickets.sla import Policy, Priority
+from services.tickets.workflow.actions import promise
+from services.tickets.workflow.changes import Change, Opened
+from services.tickets.workflow.commands import CUSTOMER, SYSTEM
+from services.tickets.workflow.ticket import Ticket
+from shared.events.codes import RequestType
+
+FIRST_LINKED: Final = 2
+"""Ordinal of the first linked ticket; the ticket that began the series is number 1 of it and carries no suffix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A customer's request, without its words."""
+
+    request_id: UUID
+    reference: str
+    customer_id: UUID
+    channel: str
+    locale: str
+    tier: str
+    type: str | None
+    product_model: str | None
+    digest: str
+
+
+def linked_number(series: str, ordinal: int) -> str:
+    """Number of the ``ordinal``-th ticket on the same matter: the customer still recognises his service number."""
+    return f"{series}-{ordinal}"
+
+
+def first_priority(request_type: str | None) -> Priority:
+    """Priority until a person has triaged: a complaint is already the second contact about something that went wrong, so it waits less."""
+    return Priority.HIGH if request_type == RequestType.COMPLAINT else Priority.NORMAL
+
+
+def open_request(request: Request, at: datetime, policy: Policy, *, after: Ticket | None = None, number: str | None = None) -> Change:
+    """A request becomes a ticket, or, ``after`` an older one whose window is over, a linked ticket with its own ``number``."""
+    priority = first_priority(request.type)
+    fact = Opened(
+        number=number or request.reference,
+        series=after.series if after else request.reference,
+        customer_id=request.customer_id,
+        channel=request.channel,
+        locale=request.locale,
+        tier=request.tier,
+        type=request.type or (after.type if after else None),
+        priority=priority,
+        product_model=request.product_model or (after.product_model if after else None),
+        promise=promise(policy, priority),
+        request_id=request.request_id,
+        digest=request.digest,
+        linked_to=after.number if after else None,
+        reference=request.reference if number else None,
+    )
+    return Change(1, at, CUSTOMER.id, fact)
+
+
+def open_after_low_answer(older: Ticket, number: str, at: datetime, policy: Policy) -> Change:
+    """A low answer after the window opens a linked ticket on the same matter; it is looked at like a complaint."""
+    fact = Opened(
+        number=number,
+        series=older.series,
+        customer_id=older.customer_id,
+        channel=older.channel,
+        locale=older.locale,
+        tier=older.tier,
+        type=older.type,
+        priority=Priority.HIGH,
+        product_model=older.product_model,
+        promise=promise(policy, Priority.HIGH),
+        request_id=None,
+        digest=None,
+        linked_to=older.number,
+        category=older.category,
+        root_topic=older.root_topic,
+    )
+    return Change(1, at, SYSTEM.id, fact)

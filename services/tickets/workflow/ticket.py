@@ -1,0 +1,77 @@
+"""A ticket as a value for deciding. What only people read (subject, texts, serial number) stays in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from services.tickets import sla
+from services.tickets.sla import Clock, TargetName
+from services.tickets.workflow.status import DONE, Status
+
+REOPEN_WINDOW: Final = timedelta(days=7)
+"""After the last resolve, both ends included: how long a solution may turn out not to hold. Afterwards a new, linked ticket is opened."""
+
+CLOSE: Final = "close"
+"""Name of the deadline at which the reopen window ends; the other deadlines are named after their targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The state after ``version`` changes."""
+
+    number: str
+    series: str
+    """Number of the first ticket on this matter: its own, unless it was opened as a linked one."""
+    version: int
+    status: Status
+    customer_id: UUID
+    channel: str
+    locale: str
+    tier: str
+    type: str | None
+    step: str | None
+    priority: sla.Priority
+    category: str | None
+    root_topic: str | None
+    product_model: str | None
+    batch: str | None
+    team: str | None
+    assignee: str | None
+    opened_at: datetime
+    changed_at: datetime
+    """Time of the newest change; a later change is never dated before it."""
+    episode: int
+    """How many times it was resolved."""
+    resolution_code: str | None
+    first_resolved_at: datetime | None
+    resolved_at: datetime | None
+    """The last resolve: "service completed"."""
+    closed_at: datetime | None
+    linked_to: str | None
+    first_response: Clock
+    resolution: Clock
+
+    @property
+    def window_ends_at(self) -> datetime | None:
+        """Last moment at which it may be reopened; None while it was never resolved."""
+        return None if self.resolved_at is None else self.resolved_at + REOPEN_WINDOW
+
+    def may_reopen(self, at: datetime) -> bool:
+        """Whether the last solution can still turn out not to hold."""
+        return self.status in DONE and self.window_ends_at is not None and at <= self.window_ends_at
+
+    def clock(self, target: TargetName) -> Clock:
+        """The clock of one target."""
+        return self.first_response if target is TargetName.FIRST_RESPONSE else self.resolution
+
+
+def deadlines(ticket: Ticket) -> Mapping[str, datetime]:
+    """What a timer has to announce or do about the ticket, and when."""
+    found = {str(target): moment for target in TargetName if (moment := sla.deadline(ticket.clock(target))) is not None}
+    if ticket.status in (Status.RESOLVED, Status.CONFIRMED) and ticket.window_ends_at is not None:
+        found[CLOSE] = ticket.window_ends_at
+    return found

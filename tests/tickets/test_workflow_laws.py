@@ -1,0 +1,179 @@
+"""The workflow as laws: a machine tries every command in any order, at any time, in any role."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from services.tickets.sla import Priority, TargetName
+from services.tickets.workflow import messages
+from services.tickets.workflow.actions import TransitionRefused, advance, allowed, miss
+from services.tickets.workflow.announce import announce
+from services.tickets.workflow.changes import Change, opened, replay
+from services.tickets.workflow.commands import (
+    Actor,
+    Cancel,
+    Close,
+    Command,
+    Confirm,
+    Reopen,
+    Reply,
+    Resolve,
+    Resume,
+    Start,
+    Take,
+    Triage,
+    Wait,
+)
+from services.tickets.workflow.messages import Answer, Message
+from services.tickets.workflow.status import OPEN, PERMITTED, TRANSITIONS, Cause, Role, Status
+from services.tickets.workflow.ticket import Ticket, deadlines
+from tests.tickets.builders import HOUR, NOON, POLICY, an_opening
+
+pytestmark = pytest.mark.pure
+
+# written out by hand from the rules of the trade, not derived from the table under test
+WORKED_ON: Final = {"assigned", "in_progress", "waiting_customer", "waiting_parts", "waiting_third_party"}
+UNDONE: Final = WORKED_ON | {"new", "triaged"}
+MOVES: Final = (
+    {("new", "triage", "triaged"), ("new", "take", "assigned"), ("triaged", "take", "assigned"), ("assigned", "start", "in_progress")}
+    | {("in_progress", "wait", f"waiting_{cause}") for cause in ("customer", "parts", "third_party")}
+    | {(f"waiting_{cause}", "resume", "in_progress") for cause in ("customer", "parts", "third_party")}
+    | {(status, "reply", status) for status in UNDONE}
+    | {(status, "resolve", "resolved") for status in WORKED_ON}
+    | {("resolved", "confirm", "confirmed"), ("resolved", "close", "closed"), ("confirmed", "close", "closed")}
+    | {(status, "reopen", "assigned") for status in ("resolved", "confirmed", "closed")}
+    | {(status, "cancel", "cancelled") for status in UNDONE}
+)
+
+CODES: Final = st.sampled_from(["a", "b"])
+COMMANDS: Final[st.SearchStrategy[Command]] = st.one_of(
+    st.builds(Triage, priority=st.sampled_from(Priority), type=st.sampled_from([None, "repair"]), category=CODES),
+    st.builds(Take, team=st.none() | CODES),
+    st.builds(Start),
+    st.builds(Wait, on=st.sampled_from(Cause), reason=st.none() | CODES),
+    st.builds(Resume),
+    st.builds(Reply, message_id=st.builds(uuid4), digest=CODES, public=st.booleans()),
+    st.builds(Resolve, resolution_code=CODES),
+    st.builds(Confirm),
+    st.builds(Close, reason=CODES),
+    st.builds(Reopen, reason=CODES),
+    st.builds(Cancel, reason=CODES),
+)
+ACTORS: Final = st.sampled_from([Actor(f"id-{role}", role) for role in Role])
+DELAYS: Final = st.sampled_from([timedelta(0), timedelta(seconds=1), HOUR, 30 * HOUR, timedelta(days=4), timedelta(days=8), -HOUR])
+
+
+def test_the_table_lists_the_moves_of_the_trade_and_no_other() -> None:
+    listed = {(str(source), str(action), str(target)) for (source, action), targets in TRANSITIONS.items() for target in targets}
+
+    assert listed == MOVES
+    assert {action for _, action in TRANSITIONS} == set(PERMITTED)
+
+
+def test_open_means_that_somebody_still_has_to_do_something() -> None:
+    assert {str(status) for status in OPEN} == UNDONE
+
+
+class Life(RuleBasedStateMachine):
+    """One ticket in the hands of people, customers and timers who do whatever they like."""
+
+    @initialize(kind=st.sampled_from([None, "repair", "complaint"]))
+    def begin(self, kind: str | None) -> None:
+        opening = an_opening(type=kind)
+        self.at = NOON
+        self.ticket: Ticket = opened(opening)
+        self.history: list[Change] = [opening]
+
+    @rule(command=COMMANDS, by=ACTORS, delay=DELAYS)
+    def somebody_acts(self, command: Command, by: Actor, delay: timedelta) -> None:
+        self.at += delay
+        before = self.ticket
+        try:
+            after, changes = advance(before, command, by=by, at=self.at, policy=POLICY)
+        except TransitionRefused as refused:
+            assert command.ACTION not in refused.allowed or refused.reason == "type_missing"
+            assert self.ticket == before
+            return
+        assert (str(before.status), str(command.ACTION), str(after.status)) in MOVES
+        assert by.role in PERMITTED[command.ACTION]
+        self._happened(after, changes)
+
+    @rule(delay=DELAYS, thanks=st.booleans())
+    def the_customer_writes(self, delay: timedelta, thanks: bool) -> None:
+        self.at += delay
+        message = Message(uuid4(), "AS-1", "digest", thanks)
+        if messages.joins(self.ticket, message, self.at):
+            self._happened(*messages.add(self.ticket, message, self.at))
+
+    @rule(
+        delay=DELAYS, overall=st.none() | st.integers(1, 5), solved=st.sampled_from([None, "yes", "partly", "no"]), back=st.integers(0, 1)
+    )
+    def the_customer_answers(self, delay: timedelta, overall: int | None, solved: str | None, back: int) -> None:
+        self.at += delay
+        given = Answer(self.ticket.episode - back, overall, solved)  # type: ignore[arg-type]
+        opens = messages.opens_linked(self.ticket, given, self.at)
+        after, changes = messages.answer(self.ticket, given, self.at)
+        assert not (opens and changes)
+        self._happened(after, changes)
+
+    @rule(missed=st.sampled_from(TargetName))
+    def a_timer_fires(self, missed: TargetName) -> None:
+        due = deadlines(self.ticket).get(missed)
+        if due is not None and due <= self.at:
+            self._happened(*miss(self.ticket, missed))
+
+    @rule()
+    def the_window_ends(self) -> None:
+        due = deadlines(self.ticket).get("close")
+        if due is not None and due <= self.at:
+            self._happened(*advance(self.ticket, Close("window_over"), by=Actor("system", Role.SYSTEM), at=due, policy=POLICY))
+
+    def _happened(self, after: Ticket, changes: tuple[Change, ...]) -> None:
+        events = list(announce(self.ticket, changes))
+        assert [event.ticket_version for event in events if event.TYPE.startswith("ticket.")] == [
+            change.version for change in changes if type(change.fact).__name__ != "Breached"
+        ]
+        self.ticket = after
+        self.history += changes
+
+    @invariant()
+    def versions_count_the_changes(self) -> None:
+        if hasattr(self, "ticket"):
+            assert [change.version for change in self.history] == list(range(1, self.ticket.version + 1))
+
+    @invariant()
+    def history_rebuilds_the_ticket(self) -> None:
+        if hasattr(self, "ticket"):
+            assert replay(self.history) == self.ticket
+
+    @invariant()
+    def the_ticket_makes_sense(self) -> None:
+        if not hasattr(self, "ticket"):
+            return
+        ticket = self.ticket
+        assert (ticket.assignee is not None) or ticket.status in {Status.NEW, Status.TRIAGED, Status.CANCELLED}
+        assert (ticket.closed_at is not None) == (ticket.status in {Status.CLOSED, Status.CANCELLED})
+        assert (ticket.episode > 0) == (ticket.resolved_at is not None)
+        assert ticket.resolution.is_paused == (ticket.status is Status.WAITING_CUSTOMER and ticket.resolution.is_open)
+        assert all(pause.ended_at is None or pause.started_at <= pause.ended_at for pause in ticket.resolution.pauses)
+        assert not ticket.first_response.pauses
+
+    @invariant()
+    def what_is_allowed_is_never_refused_for_status_or_role(self) -> None:
+        if not hasattr(self, "ticket"):
+            return
+        for role in Role:
+            for action in allowed(self.ticket, Actor("x", role), self.at):
+                assert (self.ticket.status, action) in TRANSITIONS
+                assert role in PERMITTED[action]
+
+
+Life.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+TestLife = Life.TestCase
