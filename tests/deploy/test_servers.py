@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from deploy.local.child import ChildFailed, family
 from deploy.local.kafka import KafkaServer, is_ready
 from deploy.local.noida import NoidaServer
 from deploy.local.ports import free_port
-from deploy.local.postgres import PostgresServer
+from deploy.local.postgres import PostgresServer, programs, run
 from deploy.local.unprivileged import User
 
 
@@ -135,6 +136,18 @@ class TestPostgres:
                 path.rmdir() if path.is_dir() else path.unlink()
             folder.rmdir()
             folder.with_suffix(".log").unlink()
+
+    def test_programs_that_its_user_cannot_reach_run_from_a_copy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As for a clone under /root, with an installation that only root may read."""
+        with tempfile.TemporaryDirectory(dir="/tmp") as elsewhere:
+            monkeypatch.setattr("deploy.local.unprivileged.ELSEWHERE", Path(elsewhere))
+            monkeypatch.setattr(User, "may_enter", lambda self, folder: False)
+
+            folder = programs.__wrapped__(User.for_databases(), None)
+
+            assert folder.is_relative_to(elsewhere)
+            assert "PostgreSQL" in run(folder / "initdb", "--version")
+            assert all(path.stat().st_mode & 0o005 == 0o005 for path in folder.iterdir())
 
 
 @pytest.mark.kafka
