@@ -6,6 +6,8 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LOCKED := $(VENV)/.locked
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
@@ -51,11 +53,15 @@ clean: ## remove .venv and what tools left behind; data in .aftercare stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): requirements-dev.lock pyproject.toml
+# Two stamps: a change of the settings in pyproject.toml does not ask for every package again.
+$(INSTALLED): $(LOCKED) pyproject.toml
+	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(LOCKED): requirements-dev.lock
 	@test -n "$(PYTHON)" || { echo "Aftercare needs Python 3.11 or newer, and none was found. Name one: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) comes without the venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@$(BIN)/python -c '' 2>/dev/null || { echo "Creating $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing what requirements-dev.lock names; the first time takes a minute or two"
-	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --requirement requirements-dev.lock | grep --line-buffered -v 'already satisfied'; test $${PIPESTATUS[0]} -eq 0
-	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --no-deps --no-build-isolation --editable .
+	@set -o pipefail; $(PIP) --require-hashes --requirement requirements-dev.lock | { grep --line-buffered -vE 'already satisfied|^Ignoring|^Looking in' || true; }
 	@touch $@

@@ -26,7 +26,7 @@ class Progress:
 
     def done(self, subject: str, text: str) -> None:
         """Note a result, with the seconds since the start."""
-        self._console.print(f"[green]{subject:>9}[/]  {text} [dim]{self.seconds:.1f} s[/]", highlight=False)
+        self._console.print(f"[green]{subject:>9}[/]  {text} [dim]{self.seconds:.1f} s[/]", highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """A message as it is."""

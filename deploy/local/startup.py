@@ -82,11 +82,11 @@ def start_servers(supervisor: Supervisor, postgres: PostgresServer | None, chose
 def create_databases(postgres: PostgresServer | None, progress: Progress) -> dict[str, str]:
     """`{service: address}`: one database per service, given or made."""
     databases = services.given_databases()
-    for service in services.DEFAULT_PORTS:
-        if service not in databases and postgres is not None:
-            with progress.step(f"Creating the database of {service}"):
+    if postgres is not None:
+        with progress.step("Looking after the databases"):
+            for service in services.DEFAULT_PORTS.keys() - databases.keys():
                 postgres.create_database(service)
-            databases[service] = postgres.url(service)
+                databases[service] = postgres.url(service)
     return databases
 
 
