@@ -22,7 +22,7 @@ run: setup ## start the whole platform on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m deploy.local
 
 test: setup ## run every test, with real PostgreSQL and real Kafka
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m tests.run
 
 test-fast: setup ## run the tests that need no database and no broker
 	@$(BIN)/python -m pytest -q -m pure
