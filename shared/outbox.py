@@ -1,0 +1,184 @@
+"""The outbox: a small numbered log inside the service's own database. Writing to it is part of the change that an event reports.
+
+Each event gets the next number of its log (topic, partition), without holes, and names the id of its predecessor. Numbers are given out
+under the row lock of `outbox_head`, which is the last lock that a transaction takes before COMMIT: so commit order is the order of numbers,
+and a rollback gives its numbers back. `shared/relay` carries the rows to Kafka; nobody else reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+from shared import errors
+from shared.database import Transaction, to_json
+from shared.events.envelope import FILLER_TYPE, Event
+from shared.protocol import partition_of
+
+MAX_PAYLOAD: Final = 512 * 1024
+"""Bytes of one event's data. A larger one could stop a partition; texts are cut before that, by who writes the event."""
+
+Log = tuple[str, int]
+"""A numbered log: (topic, partition)."""
+
+
+class EventTooLarge(errors.TooLarge):
+    """An event's data exceeds MAX_PAYLOAD; nothing was written."""
+
+    code = "event_too_large"
+
+
+class OutboxStopped(errors.Unavailable):
+    """The log does not belong to the history that the broker knows: the database was restored. An operator must resume it."""
+
+    code = "outbox_stopped"
+
+
+class UnknownLog(Exception):
+    """The event's topic is not one of this service's: a bug, or a migration that was not run."""
+
+
+class Wakeup:
+    """Tells the relay of the same process that rows were committed, so that it need not wait for its next poll."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def __call__(self) -> None:
+        """Call after COMMIT."""
+        self._event.set()
+
+    async def wait(self, timeout: float) -> None:
+        """Return when called since the last wait, at the latest after `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._event.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event on its way into the outbox; its number comes with the lock."""
+
+    log: Log
+    key: str
+    type: str
+    event_id: UUID
+    headers: Mapping[str, str]
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a log, locked by this transaction."""
+
+    epoch: int
+    seq: int
+    event_id: UUID | None
+
+
+async def append(tx: Transaction, events: Sequence[Event]) -> None:
+    """Write the events, in this order, as the last work of the transaction; without events no statement runs.
+
+    Raises:
+        EventTooLarge: one of them has more than MAX_PAYLOAD bytes; nothing was written.
+        OutboxStopped: one of the logs was stopped after a restore of the database.
+        UnknownLog: a topic that this service does not produce.
+    """
+    if events:
+        await append_rows(tx, [_encode(event) for event in events])
+
+
+async def append_rows(tx: Transaction, rows: Sequence[Row]) -> None:
+    """Write encoded rows: lock the heads in order, number the rows, move the heads."""
+    by_log: dict[Log, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_log[row.log].append(row)
+    heads = await lock_heads(tx, sorted(by_log))
+    await _write(tx, by_log, heads)
+
+
+async def lock_heads(tx: Transaction, logs: Sequence[Log]) -> dict[Log, Head]:
+    """Lock the ends of the logs until COMMIT; every caller locks in the same order, so none waits for another in a circle."""
+    found = await tx.fetch(
+        """
+        SELECT h.topic, h.part, h.epoch, h.head, h.head_id, h.stopped
+          FROM outbox_head h JOIN unnest($1::text[], $2::smallint[]) wanted(topic, part) USING (topic, part)
+         ORDER BY h.topic, h.part FOR UPDATE OF h
+        """,
+        [topic for topic, _ in logs],
+        [part for _, part in logs],
+    )
+    if len(found) != len(logs):
+        missing = set(logs) - {(row["topic"], row["part"]) for row in found}
+        raise UnknownLog(f"no outbox_head for {sorted(missing)}")
+    stopped = [f"{row['topic']}/{row['part']}" for row in found if row["stopped"] is not None]
+    if stopped:
+        raise OutboxStopped("the database was restored and an operator has not resumed it yet", retry_after=30)
+    return {(row["topic"], row["part"]): Head(row["epoch"], row["head"], row["head_id"]) for row in found}
+
+
+async def _write(tx: Transaction, by_log: Mapping[Log, Sequence[Row]], heads: Mapping[Log, Head]) -> None:
+    topics: list[str] = []
+    parts: list[int] = []
+    seqs: list[int] = []
+    previous_ids: list[UUID | None] = []
+    rows: list[Row] = []
+    headers: list[str] = []
+    for log, log_rows in by_log.items():
+        head = heads[log]
+        previous = head.event_id
+        for seq, row in enumerate(log_rows, head.seq + 1):
+            topics.append(log[0])
+            parts.append(log[1])
+            seqs.append(seq)
+            previous_ids.append(previous)
+            headers.append(to_json({**row.headers, "ce_epoch": str(head.epoch)}))
+            rows.append(row)
+            previous = row.event_id
+    await tx.execute(
+        """
+        WITH moved AS (
+          UPDATE outbox_head h SET head = h.head + u.n, head_id = u.last_id
+            FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::uuid[]) u(topic, part, n, last_id)
+           WHERE (h.topic, h.part) = (u.topic, u.part))
+        INSERT INTO outbox (topic, part, seq, key, type, event_id, previous_id, headers, payload)
+        SELECT * FROM unnest($5::text[], $6::smallint[], $7::bigint[], $8::text[], $9::text[], $10::uuid[], $11::uuid[],
+                             $12::jsonb[], $13::bytea[])
+        """,
+        [topic for topic, _ in by_log],
+        [part for _, part in by_log],
+        [len(log_rows) for log_rows in by_log.values()],
+        [log_rows[-1].event_id for log_rows in by_log.values()],
+        topics,
+        parts,
+        seqs,
+        [row.key for row in rows],
+        [row.type for row in rows],
+        [row.event_id for row in rows],
+        previous_ids,
+        headers,
+        [row.payload for row in rows],
+    )
+
+
+def filler(log: Log, event_id: UUID | None = None) -> Row:
+    """A row without effect that only holds a number."""
+    return Row(log, "", FILLER_TYPE, event_id or uuid4(), {}, b"{}")
+
+
+def _encode(event: Event) -> Row:
+    # a field that holds what its contract does not allow is a bug of the producer: better here than as poison in every consumer
+    payload = event.__pydantic_serializer__.to_json(event, warnings="error")
+    if len(payload) > MAX_PAYLOAD:
+        raise EventTooLarge(f"{event.TYPE} has {len(payload)} bytes, at most {MAX_PAYLOAD} may be sent")
+    key = event.key
+    headers = {"ce_time": event.occurred_at.isoformat()}
+    return Row((event.TOPIC.name, partition_of(key)), key, event.TYPE, uuid4(), headers, payload)
