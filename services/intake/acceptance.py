@@ -1,0 +1,241 @@
+"""Whether a request is taken, and as what: rules on values that a schema cannot express.
+
+What the source says and what we saw are both kept (`occurred_at`, `received_at`). A source's clock may run ahead by five minutes: then the
+time is set to ours and flagged; beyond that the request is refused, because its figures would be wrong for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from services.intake import completeness
+from services.intake.completeness import CONTACT, Completeness
+from services.intake.identity import Identity, Unreadable, app_user_identity, email_identity, phone_identity
+from services.intake.language import guess_locale
+from services.intake.reference import NotAReference, parse
+from shared.errors import FieldError, Invalid
+from shared.events.codes import MAX_TEXT
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2100
+"""Years that a date in a request may lie in: outside them it is a slip, or a machine's zero."""
+
+DIGEST_BYTES: Final = 16
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """What a request says of its customer."""
+
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    app_user_id: str | None = None
+    locale: str | None = None
+
+
+@dataclass(frozen=True)
+class ProductNamed:
+    """What a request says of the thing that it is about."""
+
+    model: str | None = None
+    serial_number: str | None = None
+    purchase_date: date | None = None
+    order_number: str | None = None
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file that the source holds; only its address is kept."""
+
+    name: str
+    url: str
+    content_type: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A request as it was sent, parsed; the same value means the same content."""
+
+    channel: str
+    text: str
+    customer: Contact = Contact()
+    external_id: str | None = None
+    type: str | None = None
+    subject: str | None = None
+    product: ProductNamed | None = None
+    expected_resolution_at: datetime | None = None
+    occurred_at: datetime | None = None
+    in_reply_to: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    metadata: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the organisation decided. ``region`` reads phone numbers without country code; ``zone`` rules the date in references."""
+
+    region: str
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sends the request: a system or an agent for the customer, or (``app_user_id``) the customer himself with his own key."""
+
+    principal: str
+    app_user_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A request that may be stored. Times are UTC; ``in_reply_to`` is a well-formed number, not yet known to exist."""
+
+    submission: Submission
+    caller: Caller
+    received_at: datetime
+    occurred_at: datetime
+    occurred_at_clamped: bool
+    identities: tuple[Identity, ...]
+    guessed_locale: str | None
+    completeness: Completeness
+    in_reply_to: str | None
+    digest: bytes
+
+
+def accept(submission: Submission, caller: Caller, *, received_at: datetime, rules: Rules) -> Accepted:
+    """Judge a request that arrived at ``received_at``.
+
+    Raises:
+        Invalid: names every field that is wrong.
+    """
+    wrong: list[FieldError] = []
+    identities = _identities(submission.customer, caller, rules, wrong)
+    occurred_at, clamped = _occurred_at(submission.occurred_at, received_at, wrong)
+    in_reply_to = _in_reply_to(submission.in_reply_to, wrong)
+    _check_dates(submission, received_at, rules, wrong)
+    if wrong:
+        raise Invalid("the request was not accepted", errors=wrong)
+    guessed = guess_locale(f"{submission.subject or ''} {submission.text}")
+    return Accepted(
+        submission=submission,
+        caller=caller,
+        received_at=received_at,
+        occurred_at=occurred_at,
+        occurred_at_clamped=clamped,
+        identities=identities,
+        guessed_locale=None if guessed is None else guessed.value,
+        completeness=completeness.assess(submission.type, filled_in(submission, identities)),
+        in_reply_to=in_reply_to,
+        digest=digest(submission),
+    )
+
+
+def digest(submission: Submission) -> bytes:
+    """What tells two contents apart; the spelling of the JSON and the zone of a time do not matter."""
+    utc = {"occurred_at": _utc_text(submission.occurred_at), "expected": _utc_text(submission.expected_resolution_at)}
+    content = [submission.channel, submission.external_id, submission.customer, submission.type, submission.subject, submission.text]
+    rest = [submission.product, utc, submission.in_reply_to, submission.attachments, dict(submission.metadata)]
+    return blake2b(orjson.dumps([content, rest], option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES).digest()
+
+
+def filled_in(submission: Submission, identities: tuple[Identity, ...]) -> set[str]:
+    """The paths of the fields that have a value, as completeness knows them."""
+    found = {name for name in ("type", "text", "expected_resolution_at") if getattr(submission, name) is not None}
+    if submission.customer.name is not None:
+        found.add("customer.name")
+    if identities:
+        found.add(CONTACT)
+    product = submission.product or ProductNamed()
+    names = ("model", "serial_number", "purchase_date", "order_number")
+    return found | {f"product.{name}" for name in names if getattr(product, name) is not None}
+
+
+def cut_for_event(text: str, limit: int = MAX_TEXT) -> tuple[str, bool]:
+    """The text as it may travel, and whether it was cut. A mail may be longer than an event; it stays whole here."""
+    return (text, False) if len(text) <= limit else (text[:limit], True)
+
+
+# --- single fields -------------------------------------------------------------------------------------------------------------------
+
+
+def _identities(customer: Contact, caller: Caller, rules: Rules, wrong: list[FieldError]) -> tuple[Identity, ...]:
+    if caller.app_user_id is not None and customer.app_user_id not in (None, caller.app_user_id):
+        wrong.append(FieldError("/customer/app_user_id", "not_yours", "your key belongs to another account"))
+    found = [_app_user(caller.app_user_id or customer.app_user_id)]
+    found.append(_read(customer.email, email_identity, "/customer/email", "email", wrong))
+    found.append(_read(customer.phone, lambda phone: phone_identity(phone, rules.region), "/customer/phone", "phone", wrong))
+    return tuple(identity for identity in found if identity is not None)
+
+
+def _app_user(app_user_id: str | None) -> Identity | None:
+    return None if app_user_id is None else app_user_identity(app_user_id)
+
+
+def _read(text: str | None, parse_identity: Callable[[str], Identity], pointer: str, code: str, wrong: list[FieldError]) -> Identity | None:
+    if text is None:
+        return None
+    try:
+        return parse_identity(text)
+    except Unreadable as error:
+        wrong.append(FieldError(pointer, code, str(error)))
+        return None
+
+
+def _occurred_at(given: datetime | None, received_at: datetime, wrong: list[FieldError]) -> tuple[datetime, bool]:
+    if given is None:
+        return received_at, False
+    if not FIRST_YEAR <= given.year <= LAST_YEAR:
+        wrong.append(_year_error("/occurred_at"))
+        return received_at, False
+    if given - received_at > CLOCK_SKEW:
+        wrong.append(FieldError("/occurred_at", "in_the_future", "more than 5 minutes ahead of our clock"))
+        return received_at, False
+    ahead = given > received_at
+    return (received_at if ahead else given.astimezone(UTC)), ahead
+
+
+def _in_reply_to(given: str | None, wrong: list[FieldError]) -> str | None:
+    if given is None:
+        return None
+    try:
+        return str(parse(given))
+    except NotAReference as error:
+        wrong.append(FieldError("/in_reply_to", "not_a_reference", str(error)))
+        return None
+
+
+def _check_dates(submission: Submission, received_at: datetime, rules: Rules, wrong: list[FieldError]) -> None:
+    wish = submission.expected_resolution_at
+    if wish is not None and not FIRST_YEAR <= wish.year <= LAST_YEAR:
+        wrong.append(_year_error("/expected_resolution_at"))
+    wrong.extend(_purchase_errors(submission.product, received_at.astimezone(rules.zone).date()))
+
+
+def _purchase_errors(product: ProductNamed | None, today: date) -> Iterator[FieldError]:
+    bought = None if product is None else product.purchase_date
+    if bought is None:
+        return
+    if not FIRST_YEAR <= bought.year <= LAST_YEAR:
+        yield _year_error("/product/purchase_date")
+    elif bought > today + timedelta(days=1):  # a day's grace: the customer may live in a zone ahead of the organisation's
+        yield FieldError("/product/purchase_date", "in_the_future", "the day of purchase has not come yet")
+
+
+def _year_error(pointer: str) -> FieldError:
+    return FieldError(pointer, "year_out_of_range", f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
+
+
+def _utc_text(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()

@@ -1,0 +1,210 @@
+"""Who a request is from.
+
+A customer is known by identities: the account in the app (strong), the e-mail address, the phone number (weak: several persons may share
+one, and anybody can claim one). *Who?* is answered by the strongest identity that is known. A weak one counts only if exactly one customer
+has it and no stronger one disagrees; else the customer is a new one and a merge is suggested to people, for joining two persons by mistake
+shows one the other's affairs, while joining them later costs a click.
+
+A *contact* is an address that a customer claimed with his own key and did not prove: good for answering him, never for recognising anyone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final, Self
+from uuid import UUID
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+
+class Scheme(StrEnum):
+    """Kinds of identities."""
+
+    APP_USER = "app_user"
+    EMAIL = "email"
+    PHONE = "phone"
+
+
+STRONGEST_FIRST: Final = (Scheme.APP_USER, Scheme.EMAIL, Scheme.PHONE)
+
+
+@dataclass(frozen=True, order=True)
+class Identity:
+    """``value`` is what is compared, ``address`` what is written to; ``matches`` is False for a mere contact."""
+
+    scheme: Scheme
+    value: str
+    address: str = field(default="", compare=False)
+    matches: bool = field(default=True, compare=False)
+
+
+class Unreadable(ValueError):
+    """A phone number or e-mail address that does not parse; the message says what is wrong with it."""
+
+
+# --- normalising ---------------------------------------------------------------------------------------------------------------------
+
+_NOBODYS_NUMBERS: Final = frozenset(
+    {PhoneNumberType.TOLL_FREE, PhoneNumberType.SHARED_COST, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.UAN, PhoneNumberType.VOICEMAIL}
+)
+"""Hotlines and the like: valid to call back, but no person's own."""
+
+
+def app_user_identity(app_user_id: str) -> Identity:
+    """The account in the app; ids are compared as they are."""
+    return Identity(Scheme.APP_USER, app_user_id)
+
+
+@lru_cache(maxsize=4096)
+def phone_identity(text: str, region: str) -> Identity:
+    """A phone number in E.164 without its extension; without a country code it is read as dialled in ``region`` (ISO 3166, e.g. CN).
+
+    Raises:
+        Unreadable: no valid number of any country.
+    """
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException as error:
+        raise Unreadable("not a phone number") from error
+    if not phonenumbers.is_valid_number(number):
+        raise Unreadable("no such phone number; give it with country code, e.g. +86 138 0013 8000")
+    written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return Identity(Scheme.PHONE, written, written, matches=phonenumbers.number_type(number) not in _NOBODYS_NUMBERS)
+
+
+@lru_cache(maxsize=4096)
+def email_identity(text: str) -> Identity:
+    """An e-mail address, compared without regard to case; nothing is asked of DNS.
+
+    Raises:
+        Unreadable: not an address that mail could be sent to.
+    """
+    try:
+        address = validate_email(text, check_deliverability=False, allow_smtputf8=True).normalized
+    except EmailNotValidError as error:
+        raise Unreadable(str(error)) from error
+    local, _, domain = address.rpartition("@")
+    return Identity(Scheme.EMAIL, f"{local.lower()}@{domain}", address)
+
+
+# --- Who? ----------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Someone at the door: the identities that he shows, and the id that he gets if he is new.
+
+    ``self_service``: he came with his own key. His account is proven by it; what else he says of himself is a contact only.
+    """
+
+    identities: tuple[Identity, ...]
+    new_id: UUID
+    self_service: bool = False
+
+    @property
+    def shown(self) -> tuple[Identity, ...]:
+        """The identities that recognise him, strongest first."""
+        usable = (i for i in self.identities if i.matches and not (self.self_service and i.scheme is not Scheme.APP_USER))
+        return tuple(sorted(usable, key=lambda i: STRONGEST_FIRST.index(i.scheme)))
+
+    @property
+    def kept(self) -> tuple[Identity, ...]:
+        """All identities as they are to be stored: those that do not recognise him as contacts."""
+        shown = set(self.shown)
+        return tuple(i if i in shown else Identity(i.scheme, i.value, i.address, matches=False) for i in self.identities)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Whose the request is. ``links`` are identities to store with him, ``suspects`` customers who may be the same person."""
+
+    customer_id: UUID
+    is_new: bool
+    links: tuple[Identity, ...] = ()
+    suspects: tuple[UUID, ...] = ()
+
+    @property
+    def changes_nothing(self) -> bool:
+        """A known customer showed nothing new."""
+        return not (self.is_new or self.links or self.suspects)
+
+
+@dataclass
+class Directory:
+    """What is known of the identities that came: which customers have them, and what else these customers have."""
+
+    identities: dict[UUID, set[Identity]] = field(default_factory=lambda: defaultdict(set))
+    contacts: dict[UUID, set[Identity]] = field(default_factory=lambda: defaultdict(set))
+    holders: dict[Identity, set[UUID]] = field(default_factory=lambda: defaultdict(set))
+
+    @classmethod
+    def of(cls, links: Iterable[tuple[UUID, Identity]]) -> Self:
+        """The directory of stored links."""
+        directory = cls()
+        for customer_id, identity in links:
+            directory.add(customer_id, identity)
+        return directory
+
+    def add(self, customer_id: UUID, identity: Identity) -> None:
+        """This customer has this identity, or this contact."""
+        if not identity.matches:
+            self.contacts[customer_id].add(identity)
+            return
+        self.identities[customer_id].add(identity)
+        self.holders[identity].add(customer_id)
+
+    def has(self, customer_id: UUID, identity: Identity) -> bool:
+        """Whether nothing need be stored for the customer to have this identity or contact."""
+        if identity in self.identities[customer_id]:
+            return True
+        return not identity.matches and identity in self.contacts[customer_id]
+
+    def schemes(self, customer_id: UUID) -> Mapping[Scheme, set[Identity]]:
+        """The customer's identities by kind."""
+        found: dict[Scheme, set[Identity]] = defaultdict(set)
+        for identity in self.identities[customer_id]:
+            found[identity.scheme].add(identity)
+        return found
+
+
+def assign(arrivals: Sequence[Arrival], directory: Directory) -> list[Assignment]:
+    """Answer *Who?* for each arrival in turn; one who is new in the batch is known to those behind him. Grows ``directory``."""
+    return [_assign_one(arrival, directory) for arrival in arrivals]
+
+
+def _assign_one(arrival: Arrival, directory: Directory) -> Assignment:
+    known = recognise(arrival.shown, directory)
+    customer_id = arrival.new_id if known is None else known
+    links = tuple(i for i in arrival.kept if not directory.has(customer_id, i) and (known is None or _is_free(i, directory)))
+    suspects = {other for identity in arrival.identities if identity.matches for other in directory.holders.get(identity, ())}
+    for identity in links:
+        directory.add(customer_id, identity)
+    return Assignment(customer_id, known is None, links, tuple(sorted(suspects - {customer_id})))
+
+
+def recognise(shown: Sequence[Identity], directory: Directory) -> UUID | None:
+    """The known customer who shows these identities (strongest first), or None: he is new."""
+    for rank, identity in enumerate(shown):
+        holders = directory.holders.get(identity, set())
+        if len(holders) == 1:
+            (holder,) = holders
+            if not _disagrees(shown[:rank], holder, directory):
+                return holder
+    return None
+
+
+def _disagrees(stronger: Sequence[Identity], holder: UUID, directory: Directory) -> bool:
+    """Whether the holder has another identity of a stronger kind than the one by which he would be recognised."""
+    has = directory.schemes(holder)
+    return any(has.get(identity.scheme) and identity not in has[identity.scheme] for identity in stronger)
+
+
+def _is_free(identity: Identity, directory: Directory) -> bool:
+    """A known customer is given a further identity only if nobody else has it; who has it already is a matter for people."""
+    return not identity.matches or not directory.holders.get(identity)

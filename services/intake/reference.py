@@ -1,0 +1,134 @@
+"""The service number that a customer keeps: ``AS-`` + date + 6 characters + check character, e.g. ``AS-20261125EEA182H``.
+
+The six characters are a keyed permutation of a database sequence: unique by construction, yet nobody can guess a neighbour's number. The
+check character is a linear code over GF(32), the field with as many elements as Crockford's alphabet: the date and the six characters get
+distinct weights, so it finds every single wrong character and every exchange of two characters, wherever they stand.
+
+A ticket that continues another one has a *linked* number: a reference and a counter, e.g. ``AS-20261125EEA182H-2``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+from typing import Final
+
+ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O, which are read as 1, 1, 0; no U."""
+
+NUMBERS: Final = 1 << 30
+"""How many numbers six characters hold; the database sequence runs from 0 to one less and starts over (on another date, by then)."""
+
+KEY_BYTES: Final = 32
+
+_HALF_BITS: Final = 15
+_HALF_MASK: Final = (1 << _HALF_BITS) - 1
+_ROUNDS: Final = 10  # as FF1: enough for a domain this small
+_WRITTEN: Final = re.compile(r"AS[- ]?([0-9A-Z]{8})[- ]?([0-9A-Z]{7})(?:-([1-9][0-9]{0,3}))?")
+_READ_AS: Final = str.maketrans("OIL", "011")
+
+
+class NotAReference(ValueError):
+    """The text is no reference: wrong shape, no such date, or the check character says that a character is wrong."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference in its only spelling. ``link`` is the counter of a linked number, None for a request's own reference."""
+
+    own: str
+    link: int | None = None
+
+    def __str__(self) -> str:
+        return self.own if self.link is None else f"{self.own}-{self.link}"
+
+
+def issue(day: date, number: int, key: bytes) -> str:
+    """The reference of the ``number``-th request (0 <= number < NUMBERS), received on ``day`` in the organisation's zone."""
+    body = day.strftime("%Y%m%d") + _characters(permute(number, key))
+    return f"AS-{body}{_check_character(body)}"
+
+
+def parse(text: str) -> Reference:
+    """Read what a person typed: lower case, O for 0, I and L for 1, hyphens or spaces between the parts or none.
+
+    Raises:
+        NotAReference: see there.
+    """
+    written = _WRITTEN.fullmatch(text.strip().upper())
+    if written is None:
+        raise NotAReference("a reference reads AS-, 8 digits of a date and 7 characters")
+    day, tail = (part.translate(_READ_AS) for part in written.group(1, 2))
+    _require_date(day)
+    body, check = day + tail[:-1], tail[-1]
+    if "U" in body or _check_character(body) != check:
+        raise NotAReference("the check character does not fit: a character is wrong or two are exchanged")
+    link = written.group(3)
+    return Reference(f"AS-{body}{check}", None if link is None else int(link))
+
+
+def permute(number: int, key: bytes) -> int:
+    """A keyed bijection of 0 .. NUMBERS - 1 onto itself: a balanced Feistel network over two halves of 15 bits."""
+    if not 0 <= number < NUMBERS:
+        raise ValueError(f"a number has {2 * _HALF_BITS} bits")
+    left, right = number >> _HALF_BITS, number & _HALF_MASK
+    for turn in range(_ROUNDS):
+        left, right = right, left ^ _mix(turn, right, key)
+    return left << _HALF_BITS | right
+
+
+def unpermute(number: int, key: bytes) -> int:
+    """The inverse of `permute`."""
+    left, right = number >> _HALF_BITS, number & _HALF_MASK
+    for turn in reversed(range(_ROUNDS)):
+        left, right = right ^ _mix(turn, left, key), left
+    return left << _HALF_BITS | right
+
+
+def _mix(turn: int, half: int, key: bytes) -> int:
+    digest = blake2b((turn << 16 | half).to_bytes(4, "big"), key=key, digest_size=2).digest()
+    return int.from_bytes(digest, "big") & _HALF_MASK
+
+
+def _characters(number: int) -> str:
+    return "".join(ALPHABET[number >> shift & 31] for shift in range(25, -1, -5))
+
+
+def _require_date(digits: str) -> None:
+    try:
+        if not digits.isdecimal():
+            raise ValueError
+        date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        raise NotAReference("the date in the reference does not exist") from None
+
+
+# --- the check character -------------------------------------------------------------------------------------------------------------
+
+
+def _powers() -> tuple[int, ...]:
+    """Powers of a generator of GF(32)* = GF(2)[x] / (x^5 + x^2 + 1): 31 distinct weights."""
+    powers, value = [], 1
+    for _ in range(31):
+        powers.append(value)
+        value <<= 1
+        if value & 32:
+            value ^= 0b100101
+    return tuple(powers)
+
+
+_EXP: Final = _powers()
+_LOG: Final = {value: exponent for exponent, value in enumerate(_EXP)}
+_VALUE: Final = {character: value for value, character in enumerate(ALPHABET)}
+
+
+def _check_character(body: str) -> str:
+    """Sum of weight x character; the weights of the body are the 1st, 2nd ... powers, the check character's own is the 0th."""
+    total = 0
+    for exponent, character in enumerate(body, start=1):
+        value = _VALUE[character]
+        if value:
+            total ^= _EXP[(_LOG[value] + exponent) % 31]
+    return ALPHABET[total]

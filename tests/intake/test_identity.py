@@ -1,0 +1,207 @@
+"""Who a request is from: normalising, recognising, and never joining two persons by mistake."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.intake.identity import (
+    Arrival,
+    Assignment,
+    Directory,
+    Identity,
+    Scheme,
+    Unreadable,
+    app_user_identity,
+    assign,
+    email_identity,
+    phone_identity,
+)
+
+pytestmark = pytest.mark.pure
+
+A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)
+APP, OTHER_APP = app_user_identity("u-1"), app_user_identity("u-2")
+MAIL, OTHER_MAIL = email_identity("wang@example.com"), email_identity("li@example.com")
+PHONE, OTHER_PHONE = phone_identity("13800138000", "CN"), phone_identity("13900139000", "CN")
+
+
+def arrives(*identities: Identity, new_id: UUID = C, self_service: bool = False) -> Arrival:
+    return Arrival(identities, new_id, self_service)
+
+
+def who(arrival: Arrival, *links: tuple[UUID, Identity]) -> Assignment:
+    return assign([arrival], Directory.of(links))[0]
+
+
+# --- normalising ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["13800138000", "138 0013 8000", "+86 138-0013-8000", "0086 138 0013 8000", "＋８６１３８００１３８０００"])
+def test_one_phone_number_has_one_spelling(text: str) -> None:
+    assert phone_identity(text, "CN").value == "+8613800138000"
+
+
+def test_an_extension_is_cut_off() -> None:
+    assert phone_identity("010-62345678 ext 5", "CN").value == "+861062345678"
+
+
+def test_a_hotline_is_a_contact_and_nobodys_identity() -> None:
+    assert phone_identity("400-820-8820", "CN").matches is False
+
+
+@pytest.mark.parametrize("text", ["", "phone", "12345", "95588", "110", "+999 123456", "1" * 64])
+def test_what_is_no_phone_number_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable):
+        phone_identity(text, "CN")
+
+
+def test_the_case_of_an_address_does_not_matter_but_is_kept_for_writing() -> None:
+    identity = email_identity("Wang.Wei@Example.COM")
+
+    assert identity == email_identity("wang.wei@example.com")
+    assert identity.address == "Wang.Wei@example.com"
+
+
+@pytest.mark.parametrize("text", ["", "wang", "wang@", "@example.com", "a@b", "a b@example.com", "a@example..com", "a@example.com\nBcc: x@y.z"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable):
+        email_identity(text)
+
+
+@given(st.text(max_size=80))
+def test_no_text_breaks_the_readers(text: str) -> None:
+    for read in (email_identity, lambda t: phone_identity(t, "CN")):
+        try:
+            identity = read(text)
+        except Unreadable:
+            continue
+        assert identity.value
+
+
+# --- Who? ----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_customer_is_registered_with_all_that_he_showed() -> None:
+    assert who(arrives(MAIL, PHONE)) == Assignment(C, is_new=True, links=(MAIL, PHONE))
+
+
+def test_an_account_recognises_a_customer_whatever_else_he_shows() -> None:
+    assert who(arrives(APP, OTHER_MAIL), (A, APP), (A, MAIL)) == Assignment(A, is_new=False, links=(OTHER_MAIL,))
+
+
+def test_an_address_goes_before_a_phone_number() -> None:
+    found = who(arrives(PHONE, MAIL), (A, MAIL), (B, PHONE))
+
+    assert (found.customer_id, found.is_new) == (A, False)
+    assert found.links == ()
+    assert found.suspects == (B,)
+
+
+def test_a_phone_number_that_one_customer_has_recognises_him() -> None:
+    assert who(arrives(PHONE), (A, PHONE)) == Assignment(A, is_new=False)
+
+
+def test_a_phone_number_that_two_customers_share_recognises_nobody_and_suggests_a_merge() -> None:
+    assert who(arrives(PHONE), (A, PHONE), (B, PHONE)) == Assignment(C, is_new=True, links=(PHONE,), suspects=(A, B))
+
+
+def test_a_phone_number_does_not_recognise_a_customer_whose_account_is_another() -> None:
+    found = who(arrives(OTHER_APP, PHONE), (A, APP), (A, PHONE))
+
+    assert found == Assignment(C, is_new=True, links=(OTHER_APP, PHONE), suspects=(A,))
+
+
+def test_a_phone_number_does_not_recognise_a_customer_whose_address_is_another() -> None:
+    assert who(arrives(OTHER_MAIL, PHONE), (A, MAIL), (A, PHONE)).is_new
+
+
+def test_a_customer_without_an_account_is_recognised_by_his_address_and_gets_the_account() -> None:
+    assert who(arrives(APP, MAIL), (A, MAIL)) == Assignment(A, is_new=False, links=(APP,))
+
+
+def test_a_shared_address_does_not_disagree_with_the_one_who_has_the_phone_number() -> None:
+    assert who(arrives(MAIL, PHONE), (A, MAIL), (B, MAIL), (A, PHONE)).customer_id == A
+
+
+def test_a_customer_with_nothing_to_show_is_always_new() -> None:
+    assert who(arrives()) == Assignment(C, is_new=True)
+
+
+def test_two_requests_of_one_new_customer_in_a_batch_are_his() -> None:
+    first, second = assign([arrives(PHONE, new_id=A), arrives(PHONE, MAIL, new_id=B)], Directory())
+
+    assert first == Assignment(A, is_new=True, links=(PHONE,))
+    assert second == Assignment(A, is_new=False, links=(MAIL,))
+
+
+# --- the customer's own key ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_claimed_address_does_not_open_another_customers_affairs() -> None:
+    found = who(arrives(OTHER_APP, MAIL, self_service=True), (A, MAIL))
+
+    assert (found.customer_id, found.is_new, found.suspects) == (C, True, (A,))
+
+
+def test_a_claimed_address_is_a_contact_by_which_nobody_is_recognised_later() -> None:
+    directory = Directory()
+
+    claimed, victim = assign([arrives(APP, MAIL, new_id=A, self_service=True), arrives(MAIL, new_id=B)], directory)
+
+    assert [link.matches for link in claimed.links] == [True, False]
+    assert (victim.customer_id, victim.is_new) == (B, True)
+
+
+def test_a_contact_that_a_trusted_source_confirms_becomes_an_identity() -> None:
+    contact = Identity(MAIL.scheme, MAIL.value, MAIL.address, matches=False)
+
+    assert who(arrives(APP, MAIL), (A, APP), (A, contact)).links == (MAIL,)
+
+
+# --- laws ----------------------------------------------------------------------------------------------------------------------------
+
+identities = st.sampled_from([APP, OTHER_APP, MAIL, OTHER_MAIL, PHONE, OTHER_PHONE])
+
+
+def _one_per_scheme(found: list[Identity]) -> tuple[Identity, ...]:
+    return tuple({identity.scheme: identity for identity in found}.values())
+
+
+shown = st.lists(identities, max_size=4).map(_one_per_scheme)
+
+
+@given(st.lists(st.tuples(shown, st.booleans()), max_size=12))
+def test_an_account_never_belongs_to_two_customers_nor_a_customer_to_two_accounts(batch: list[tuple[tuple[Identity, ...], bool]]) -> None:
+    arrivals = [Arrival(shows, UUID(int=n), own_key) for n, (shows, own_key) in enumerate(batch, start=1)]
+    directory = Directory()
+
+    assign(arrivals, directory)
+
+    accounts = [(holder, i) for i, holders in directory.holders.items() if i.scheme is Scheme.APP_USER for holder in holders]
+    assert len({holder for holder, _ in accounts}) == len({i for _, i in accounts}) == len(accounts)
+
+
+@given(st.lists(shown, max_size=12), st.integers(0, 12))
+def test_a_batch_may_be_cut_anywhere_without_changing_whose_requests_they_are(batch: list[tuple[Identity, ...]], cut: int) -> None:
+    arrivals = [Arrival(shows, UUID(int=n)) for n, shows in enumerate(batch, start=1)]
+    directory = Directory()
+
+    whole = assign(arrivals, Directory())
+
+    assert assign(arrivals[:cut], directory) + assign(arrivals[cut:], directory) == whole
+
+
+@given(st.lists(shown.filter(bool), max_size=8), shown.filter(lambda s: any(i.scheme is Scheme.APP_USER for i in s)))
+def test_who_shows_his_account_again_is_the_same(before: list[tuple[Identity, ...]], shows: tuple[Identity, ...]) -> None:
+    directory = Directory()
+    assign([Arrival(s, UUID(int=n)) for n, s in enumerate(before, start=1)], directory)
+
+    first, again = assign([Arrival(shows, UUID(int=98)), Arrival(shows, UUID(int=99))], directory)
+
+    assert first.customer_id == again.customer_id
+    assert not again.is_new
+    assert not again.links
