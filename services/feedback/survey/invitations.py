@@ -48,6 +48,7 @@ class AlreadyAnswered(Conflict):
 
     def __init__(self, answered_at: datetime) -> None:
         super().__init__("this survey has been answered; the first answer is final", facts={"answered_at": answered_at.isoformat()})
+        self.answered_at = answered_at
 
 
 class NotSent(Conflict):
