@@ -1,0 +1,325 @@
+"""Who may call: API keys, roles and scopes. Deny by default: a route demands one scope, a role grants a closed list of them.
+
+A key reads ``ak_<environment>_<id>_<secret>``; the secret has 256 random bits, so its SHA-256 is enough and nothing else is stored. A key
+names a principal, a role, and which of the role's scopes it has (`ALL_OF_ROLE` for all). Only API keys are credentials so far; signed
+tokens of an identity provider will be a second kind that ends in the same `Principal`.
+
+Each process remembers a key for `CACHE_TIME`, so a revocation acts everywhere within that time. Expiry is by real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import asyncpg
+
+from shared import clock, errors
+from shared.database import Database, Transaction
+
+CACHE_TIME: Final = 10.0
+"""Seconds after which a key is looked up again."""
+CACHE_SIZE: Final = 10_000
+ALL_OF_ROLE: Final = "*"
+"""In a key's scopes: everything that its role grants, now and in later releases."""
+
+_KEY: Final = re.compile(r"ak_([a-z0-9]{1,16})_([a-z0-9]{4,32})_([A-Za-z0-9_-]{43})", re.ASCII)
+_ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+class Role(StrEnum):
+    """What a principal is in the organisation."""
+
+    CUSTOMER = "customer"
+    BOT = "bot"
+    AGENT = "agent"
+    LEAD = "lead"
+    MANAGER = "manager"
+    FINANCE = "finance"
+    ENGINEER = "engineer"
+    OPS = "ops"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+    SERVICE = "service"
+
+
+class Kind(StrEnum):
+    """What kind of party acts."""
+
+    CUSTOMER = "customer"
+    BOT = "bot"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+class Scope(StrEnum):
+    """What a route may demand."""
+
+    REQUEST_CREATE = "request:create"
+    REQUEST_READ = "request:read"
+    TICKET_READ = "ticket:read"
+    TICKET_ACT = "ticket:act"
+    INVITATION_READ = "invitation:read"
+    KPI_READ = "kpi:read"
+    CONFIG_WRITE = "config:write"
+    HEALTH_READ = "health:read"
+    AUDIT_READ = "audit:read"
+
+
+_STAFF: Final = frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ, Scope.TICKET_READ, Scope.TICKET_ACT, Scope.INVITATION_READ})
+
+GRANTS: Final[Mapping[Role, frozenset[Scope]]] = {
+    # customers follow their request through intake and the tracking page; tickets are for staff
+    Role.CUSTOMER: frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ}),
+    Role.BOT: frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ}),
+    Role.AGENT: _STAFF,
+    Role.LEAD: _STAFF | {Scope.KPI_READ},
+    Role.MANAGER: _STAFF | {Scope.KPI_READ, Scope.CONFIG_WRITE},
+    Role.FINANCE: frozenset({Scope.TICKET_READ, Scope.KPI_READ}),
+    Role.ENGINEER: frozenset({Scope.TICKET_READ}),
+    # runs the platform; sees no content of tickets
+    Role.OPS: frozenset({Scope.HEALTH_READ, Scope.CONFIG_WRITE, Scope.KPI_READ}),
+    Role.AUDITOR: frozenset({Scope.AUDIT_READ, Scope.KPI_READ}),
+    Role.ADMIN: frozenset(Scope),
+    Role.SERVICE: frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ, Scope.TICKET_READ, Scope.INVITATION_READ, Scope.KPI_READ}),
+}
+
+KINDS: Final[Mapping[Role, Kind]] = {Role.CUSTOMER: Kind.CUSTOMER, Role.BOT: Kind.BOT, Role.SERVICE: Kind.SYSTEM}
+"""Kind of each role; everybody else is an agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling. For a customer, `id` is the customer's id."""
+
+    id: str
+    kind: Kind
+    role: Role
+    scopes: frozenset[str]
+
+    def demand(self, scope: str) -> None:
+        """Go on only with this scope.
+
+        Raises:
+            MissingScope: the key does not have it.
+        """
+        if scope not in self.scopes:
+            raise MissingScope(scope)
+
+
+class NoCredential(errors.Unauthorized):
+    """No API key was sent."""
+
+    code = "credential_missing"
+
+    def __init__(self) -> None:
+        super().__init__("Send an API key: Authorization: Bearer <key>.")
+
+
+class UnknownKey(errors.Unauthorized):
+    """The key is malformed, unknown, expired or revoked; which one is not told."""
+
+    code = "credential_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("The API key does not hold. It may have expired or been revoked.")
+
+
+class MissingScope(errors.Forbidden):
+    """The key lacks the scope that the route demands."""
+
+    code = "scope_missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This needs the scope {scope}.", facts={"scope": scope})
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key as the databases hold it: everything but the secret."""
+
+    key_id: str
+    key_hash: bytes
+    principal: str
+    role: Role
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of party the role is."""
+        return KINDS.get(self.role, Kind.AGENT)
+
+    def holds(self, at: datetime) -> bool:
+        """Whether the key may be used at that real time."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+    def principal_now(self) -> Principal:
+        """Who the key stands for. A scope that the role has lost since is lost for the key too."""
+        granted = GRANTS[self.role]
+        scopes = granted if ALL_OF_ROLE in self.scopes else granted & set(self.scopes)
+        return Principal(self.principal, self.kind, self.role, frozenset(map(str, scopes)))
+
+
+# --- making keys: the command line writes one row into all four databases -------------------------------------------------------------
+
+
+def new_key(
+    *, role: Role, principal: str, environment: str = "local", scopes: Iterable[str] | None = None, expires_at: datetime | None = None
+) -> tuple[str, KeyRow]:
+    """A key's text, to be shown once, and its row.
+
+    Raises:
+        ValueError: a scope that the role does not grant, or an environment that is not 1 to 16 letters and digits.
+    """
+    key_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+    return with_text(
+        f"ak_{environment}_{key_id}_{secrets.token_urlsafe(32)}", role=role, principal=principal, scopes=scopes, expires_at=expires_at
+    )
+
+
+def with_text(
+    text: str, *, role: Role, principal: str, scopes: Iterable[str] | None = None, expires_at: datetime | None = None
+) -> tuple[str, KeyRow]:
+    """The row of a key whose text exists already (the local platform keeps its keys over restarts).
+
+    Raises:
+        ValueError: the text is not a key, or a scope is not one of the role's.
+    """
+    match = _KEY.fullmatch(text)
+    if match is None:
+        raise ValueError("an API key reads ak_<environment>_<id>_<43 characters>; environment and id are small letters and digits")
+    wanted = (ALL_OF_ROLE,) if scopes is None else tuple(sorted(set(scopes)))
+    if unknown := set(wanted) - GRANTS[role] - {ALL_OF_ROLE}:
+        raise ValueError(f"the role {role} does not grant {', '.join(sorted(unknown))}")
+    if not principal or len(principal) > 200:
+        raise ValueError("a key names its principal in 1 to 200 characters")
+    return text, KeyRow(match[2], digest(text), principal, role, wanted, clock.real_now(), expires_at)
+
+
+async def store_key(tx: Transaction, row: KeyRow) -> None:
+    """Write a key's row. Repeatable; a revoked key stays revoked."""
+    await tx.execute(
+        """
+        INSERT INTO api_key (key_id, key_hash, principal, kind, role, scopes, created_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (key_id) DO UPDATE
+           SET key_hash = excluded.key_hash, principal = excluded.principal, kind = excluded.kind, role = excluded.role,
+               scopes = excluded.scopes, expires_at = excluded.expires_at
+        """,
+        row.key_id,
+        row.key_hash,
+        row.principal,
+        row.kind.value,
+        row.role.value,
+        list(row.scopes),
+        row.created_at,
+        row.expires_at,
+    )
+
+
+async def list_keys(tx: Transaction) -> list[KeyRow]:
+    """All keys, revoked ones too, oldest first."""
+    return [_row(found) for found in await tx.fetch(f"{_SELECT} ORDER BY created_at, key_id")]
+
+
+async def revoke_key(tx: Transaction, key_id: str) -> bool:
+    """Revoke a key, for ever; False when there is none of that id. Repeatable: the first time counts."""
+    tag = await tx.execute("UPDATE api_key SET revoked_at = coalesce(revoked_at, $2) WHERE key_id = $1", key_id, clock.real_now())
+    return tag != "UPDATE 0"
+
+
+_SELECT: Final = "SELECT key_id, key_hash, principal, role, scopes, created_at, expires_at, revoked_at FROM api_key"
+
+
+def _row(found: asyncpg.Record) -> KeyRow:
+    return KeyRow(**dict(found) | {"role": Role(found["role"]), "scopes": tuple(found["scopes"])})
+
+
+def digest(text: str) -> bytes:
+    """What is stored of a key."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+# --- checking keys --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    row: KeyRow
+    principal: Principal
+    until: float
+
+
+class Keys:
+    """Checks keys against the service's own database, and remembers those that held for `CACHE_TIME`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._remembered: dict[bytes, _Remembered] = {}
+        self._asking: dict[bytes, asyncio.Task[KeyRow | None]] = {}
+
+    async def principal(self, authorization: str | None) -> Principal:
+        """Who sends this Authorization header.
+
+        Raises:
+            NoCredential: there is none, or it is not of the scheme Bearer.
+            UnknownKey: the key does not hold.
+        """
+        text = _bearer(authorization)
+        hashed = digest(text)
+        found = self._remembered.get(hashed)
+        if found is None or found.until <= clock.monotonic():
+            found = self._remember(hashed, await self._look_up(text, hashed))
+        if not found.row.holds(clock.real_now()):
+            raise UnknownKey
+        return found.principal
+
+    def forget(self) -> None:
+        """Ask the database again for every key."""
+        self._remembered.clear()
+
+    async def _look_up(self, text: str, hashed: bytes) -> KeyRow:
+        match = _KEY.fullmatch(text)
+        if match is None:
+            raise UnknownKey
+        # requests that arrive together with the same key share one question
+        task = self._asking.get(hashed)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._ask(match[2]), name="look-up of an API key")
+            self._asking[hashed] = task
+            task.add_done_callback(lambda _task: self._asking.pop(hashed, None))
+        row = await asyncio.shield(task)
+        # compared in constant time, and against something even when there is no such key
+        if not hmac.compare_digest(hashed, row.key_hash if row else bytes(32)) or row is None:
+            raise UnknownKey
+        return row
+
+    async def _ask(self, key_id: str) -> KeyRow | None:
+        async with self._database.transaction() as tx:
+            found = await tx.fetchrow(f"{_SELECT} WHERE key_id = $1", key_id)
+        return None if found is None else _row(found)
+
+    def _remember(self, hashed: bytes, row: KeyRow) -> _Remembered:
+        if len(self._remembered) >= CACHE_SIZE:
+            self._remembered.clear()
+        remembered = _Remembered(row, row.principal_now(), clock.monotonic() + CACHE_TIME)
+        self._remembered[hashed] = remembered
+        return remembered
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, text = (authorization or "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not text.strip():
+        raise NoCredential
+    return text.strip()

@@ -1,0 +1,75 @@
+"""The W3C trace that a request, its events and their effects in other services have in common.
+
+Its id is the correlation id of every log line. `outbox.append` writes `traceparent()` into the event; the consumer of the event continues
+it with `trace(header)`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final, Self
+
+_HEADER: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Where we are in a trace. https://www.w3.org/TR/trace-context/"""
+
+    trace_id: str
+    span_id: str
+    flags: str = "00"
+
+    @classmethod
+    def start(cls) -> Self:
+        """A new trace."""
+        return cls(secrets.token_hex(16), secrets.token_hex(8))
+
+    @classmethod
+    def parse(cls, header: str | None) -> Self | None:
+        """The trace that a header names; None when it is absent or malformed, as the standard asks."""
+        match = _HEADER.fullmatch(header or "")
+        if match is None:
+            return None
+        version, trace_id, span_id, flags, rest = match.groups()
+        if version == "ff" or (version == "00" and rest) or not trace_id.strip("0") or not span_id.strip("0"):
+            return None
+        return cls(trace_id, span_id, flags)
+
+    def child(self) -> Self:
+        """The same trace, one step further."""
+        return type(self)(self.trace_id, secrets.token_hex(8), self.flags)
+
+    def __str__(self) -> str:
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+
+_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+@contextmanager
+def trace(header: str | None = None) -> Iterator[Trace]:
+    """Inside the block, logs and events belong to the trace of the header; to a new one when there is none."""
+    received = Trace.parse(header)
+    current = Trace.start() if received is None else received.child()
+    token = _current.set(current)
+    try:
+        yield current
+    finally:
+        _current.reset(token)
+
+
+def traceparent() -> str:
+    """The header to send on: of the present trace, or of a new one where nothing started one."""
+    return str(_current.get() or Trace.start())
+
+
+def correlation_id() -> str | None:
+    """Id of the present trace."""
+    current = _current.get()
+    return None if current is None else current.trace_id
