@@ -37,23 +37,7 @@ ALLOWED: Final = frozenset(
     }
 )
 # fmt: on
-ALLOWED_ENDINGS: Final = (
-    *("_id", "_ids", "_ms", "_at", "_seq", "_count", "_seconds", "_version", "_bytes", "_code", "_type", "_status", "_class"),
-)
-    "_id",
-    "_ids",
-    "_ms",
-    "_at",
-    "_seq",
-    "_count",
-    "_seconds",
-    "_version",
-    "_bytes",
-    "_code",
-    "_type",
-    "_status",
-    "_class",
-)
+ALLOWED_ENDINGS: Final = ("_id", "_ids", "_ms", "_at", "_seq", "_count", "_seconds", "_version", "_bytes", "_code", "_type", "_status")
 
 _CHINESE_MOBILE = r"(?<![\dA-Za-z])(?:\+?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}(?![\dA-Za-z])"
 _INTERNATIONAL = r"(?<![\w+])\+\d(?:[ ().-]{0,2}\d){6,14}(?!\d)"
