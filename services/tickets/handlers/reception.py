@@ -1,0 +1,183 @@
+"""What the bus brings: requests become tickets or join one, survey answers confirm or reopen. One batch, each table written once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.tickets.sla import Policy
+from services.tickets.store import loading, saving, words
+from services.tickets.store.policy import policy_in_force
+from services.tickets.store.saving import Particulars
+from services.tickets.workflow import messages, opening
+from services.tickets.workflow.changes import MessageAdded
+from services.tickets.workflow.docket import Docket
+from services.tickets.workflow.gratitude import is_only_thanks
+from services.tickets.workflow.messages import Answer
+from services.tickets.workflow.opening import Request
+from services.tickets.workflow.ticket import Ticket
+from shared import clock, outbox
+from shared.database import Transaction
+from shared.errors import NotFound
+from shared.events.envelope import Event
+from shared.events.feedback import SurveyAnswered
+from shared.events.intake import CustomerRegistered, Product, RequestReceived
+
+
+async def receive(tx: Transaction, events: Sequence[Event]) -> None:
+    """Take in a batch, in order. Types that tickets does not need pass by.
+
+    Raises:
+        NotFound: an answer is about a ticket that does not exist.
+    """
+    customers = {event.customer_id: (event.locale, event.tier) for event in events if isinstance(event, CustomerRegistered)}
+    await words.save_customers(tx, customers)
+    requests = [event for event in events if isinstance(event, RequestReceived)]
+    answers = [event for event in events if isinstance(event, SurveyAnswered)]
+    if not requests and not answers:
+        return
+    batch = await _prepare(tx, requests, answers)
+    for event in events:
+        match event:
+            case RequestReceived():
+                await _take_request(tx, batch, event)
+            case SurveyAnswered():
+                await _take_answer(tx, batch, event)
+            case _:
+                continue
+    await saving.save(tx, batch.docket, batch.particulars)
+    await words.insert_messages(tx, batch.messages)
+    await outbox.append(tx, batch.docket.events)
+
+
+@dataclass
+class _Batch:
+    """What the decisions of one batch work on."""
+
+    policy: Policy
+    docket: Docket
+    numbers: dict[str, str]
+    """Ticket that each reference answers as."""
+    series: dict[str, list[str]]
+    """All tickets on the same matter, oldest first."""
+    known: set[UUID]
+    """Requests that already had their effect."""
+    tiers: dict[UUID, str]
+    particulars: dict[str, Particulars] = field(default_factory=dict)
+    messages: list[words.Message] = field(default_factory=list)
+
+    def ticket(self, reference: str | None) -> Ticket | None:
+        """The ticket that a reference answers as, as it is now."""
+        number = self.numbers.get(reference) if reference else None
+        return self.docket.get(number) if number else None
+
+
+async def _prepare(tx: Transaction, requests: Sequence[RequestReceived], answers: Sequence[SurveyAnswered]) -> _Batch:
+    references = {event.in_reply_to for event in requests if event.in_reply_to} | {event.ticket_number for event in answers}
+    numbers = await loading.resolve(tx, references) if references else {}
+    series = await loading.of_same_series(tx, set(numbers.values())) if numbers else {}
+    tickets = await _locked(tx, [number for members in series.values() for number in members])
+    return _Batch(
+        policy=await policy_in_force(tx, clock.now()),
+        docket=Docket(tickets),
+        numbers=numbers,
+        series=series,
+        known=await words.known_messages(tx, [event.request_id for event in requests]),
+        tiers=await words.tiers(tx, {event.customer_id for event in requests}),
+    )
+
+
+async def _locked(tx: Transaction, numbers: Sequence[str]) -> dict[str, Ticket]:
+    if not numbers:
+        return {}
+    await loading.lock(tx, numbers)
+    return await loading.load(tx, numbers)
+
+
+# ------------------------------------------------------------------ requests
+
+
+async def _take_request(tx: Transaction, batch: _Batch, event: RequestReceived) -> None:
+    if event.request_id in batch.known:
+        return
+    batch.known.add(event.request_id)
+    sealed = words.seal(event.text)
+    named = batch.ticket(event.in_reply_to)
+    if named is None or named.customer_id != event.customer_id:
+        _open(batch, event, sealed)
+        return
+    message = messages.Message(event.request_id, event.reference, sealed.digest, is_only_thanks(event.text))
+    # a reply to an old mail belongs to the newest ticket on the matter that still takes it
+    candidates = [named, *(batch.docket[number] for number in reversed(batch.series[named.series]))]
+    for candidate in candidates:
+        if messages.joins(candidate, message, event.occurred_at):
+            _join(batch, candidate, message, event, sealed)
+            return
+    number = opening.linked_number(named.series, await loading.next_ordinal(tx, named.series))
+    _open(batch, event, sealed, after=named, number=number)
+
+
+def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: Ticket | None = None, number: str | None = None) -> None:
+    request = Request(
+        request_id=event.request_id,
+        reference=event.reference,
+        customer_id=event.customer_id,
+        channel=event.channel,
+        locale=event.locale,
+        tier=batch.tiers.get(event.customer_id, words.DEFAULT_TIER),
+        type=event.type,
+        product_model=event.product.model if event.product else None,
+        digest=sealed.digest,
+    )
+    ticket = batch.docket.open(opening.open_request(request, event.occurred_at, batch.policy, after=after, number=number))
+    product = event.product or Product()
+    batch.particulars[ticket.number] = Particulars(
+        event.subject, product.serial_number, product.order_number, product.purchase_date, event.expected_resolution_at
+    )
+    batch.series.setdefault(ticket.series, []).append(ticket.number)
+    _keep(batch, ticket.number, ticket.version, event, sealed)
+
+
+def _join(batch: _Batch, ticket: Ticket, message: messages.Message, event: RequestReceived, sealed: words.Seal) -> None:
+    after, changes = messages.add(ticket, message, event.occurred_at)
+    batch.docket.record(after, changes)
+    added = next(change for change in changes if isinstance(change.fact, MessageAdded))
+    _keep(batch, ticket.number, added.version, event, sealed)
+
+
+def _keep(batch: _Batch, number: str, version: int, event: RequestReceived, sealed: words.Seal) -> None:
+    """Note the message's words, and that its own service number answers as the ticket from now on."""
+    batch.numbers[event.reference] = number
+    batch.messages.append(
+        words.Message(
+            id=event.request_id,
+            number=number,
+            version=version,
+            author="customer",
+            public=True,
+            at=event.occurred_at,
+            text=event.text,
+            salt=sealed.salt,
+            channel=event.channel,
+            reference=event.reference,
+            truncated=event.truncated,
+        )
+    )
+
+
+# ------------------------------------------------------------------ answers
+
+
+async def _take_answer(tx: Transaction, batch: _Batch, event: SurveyAnswered) -> None:
+    ticket = batch.ticket(event.ticket_number)
+    if ticket is None:
+        raise NotFound(f"no ticket {event.ticket_number} for the answer to invitation {event.invitation_id}")
+    answer = Answer(event.episode, event.overall, event.solved)
+    if messages.opens_linked(ticket, answer, event.occurred_at):
+        number = opening.linked_number(ticket.series, await loading.next_ordinal(tx, ticket.series))
+        linked = batch.docket.open(opening.open_after_low_answer(ticket, number, event.occurred_at, batch.policy))
+        batch.series[ticket.series].append(linked.number)
+        batch.numbers[linked.number] = linked.number
+    else:
+        batch.docket.record(*messages.answer(ticket, answer, event.occurred_at))

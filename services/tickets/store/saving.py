@@ -1,0 +1,214 @@
+"""From values back to the database: each table is written once per transaction, whatever the number of tickets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from services.tickets import search, sla
+from services.tickets.sla import Clock, TargetName
+from services.tickets.workflow.changes import NAMES, Change
+from services.tickets.workflow.docket import Docket
+from services.tickets.workflow.ticket import Ticket, deadlines
+from shared import timers
+from shared.database import Transaction, column, to_json
+from shared.timers import Timer
+
+
+class Collision(Exception):
+    """A row that this transaction had locked is not what it was: a bug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """What only people read about a ticket."""
+
+    subject: str | None = None
+    serial_number: str | None = None
+    order_number: str | None = None
+    purchase_date: str | None = None
+    expected_resolution_at: datetime | None = None
+
+
+async def save(tx: Transaction, docket: Docket, particulars: Mapping[str, Particulars]) -> None:
+    """Write everything that happened to the tickets of the docket. ``particulars`` are those of fresh tickets, by number."""
+    if not docket.history:
+        return
+    changed, fresh = docket.changed(), docket.fresh()
+    if changed:
+        await _update(tx, changed)
+        await _save_changed_clocks(tx, changed)
+    if fresh:
+        await _insert(tx, fresh, [particulars.get(ticket.number, _NOTHING) for ticket in fresh])
+        await _insert_clocks(tx, [(ticket.number, target, ticket.clock(target)) for ticket in fresh for target in TargetName])
+        await _save_pauses(tx, [(ticket.number, target, 0, ticket.clock(target)) for ticket in fresh for target in TargetName])
+    await _insert_history(tx, docket.history)
+    await _set_timers(tx, [(None, ticket) for ticket in fresh] + [(before, after) for before, after in changed])
+
+
+_NOTHING: Final = Particulars()
+
+
+async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequence[Particulars]) -> None:
+    await tx.execute(
+        """
+        INSERT INTO ticket (number, series, version, status, customer_id, channel, locale, tier, type, step, priority, category, root_topic,
+                            product_model, batch, team, assignee, opened_at, changed_at, episode, linked_to, subject, serial_number,
+                            order_number, purchase_date, expected_resolution_at, words)
+        SELECT u.number, u.series, u.version, u.status, u.customer_id, u.channel, u.locale, u.tier, u.type, u.step, u.priority, u.category,
+               u.root_topic, u.product_model, u.batch, u.team, u.assignee, u.opened_at, u.changed_at, u.episode, u.linked_to, u.subject,
+               u.serial_number, u.order_number, u.purchase_date, u.expected_resolution_at, array_to_tsvector(string_to_array(u.words, ' '))
+          FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
+                      $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
+                      $18::timestamptz[], $19::timestamptz[], $20::int[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[],
+                      $26::timestamptz[], $27::text[])
+               u(number, series, version, status, customer_id, channel, locale, tier, type, step, priority, category, root_topic,
+                 product_model, batch, team, assignee, opened_at, changed_at, episode, linked_to, subject, serial_number, order_number,
+                 purchase_date, expected_resolution_at, words)
+        """,
+        *(column(fresh, name) for name in ("number", "series", "version", "status", "customer_id", "channel", "locale", "tier", "type")),
+        *(column(fresh, name) for name in ("step", "priority", "category", "root_topic", "product_model", "batch", "team", "assignee")),
+        *(column(fresh, name) for name in ("opened_at", "changed_at", "episode", "linked_to")),
+        *(column(particulars, name) for name in ("subject", "serial_number", "order_number", "purchase_date", "expected_resolution_at")),
+        [" ".join(search.words(each.subject or "")) for each in particulars],
+    )
+
+
+async def _update(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> None:
+    now = [after for _, after in changed]
+    done = await tx.execute(
+        """
+        UPDATE ticket t
+           SET version = u.version, status = u.status, type = u.type, step = u.step, priority = u.priority, category = u.category,
+               root_topic = u.root_topic, batch = u.batch, team = u.team, assignee = u.assignee, changed_at = u.changed_at,
+               episode = u.episode, resolution_code = u.resolution_code, first_resolved_at = u.first_resolved_at,
+               resolved_at = u.resolved_at, closed_at = u.closed_at
+          FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                      $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::int[], $15::text[], $16::timestamptz[],
+                      $17::timestamptz[], $18::timestamptz[])
+               u(number, was, version, status, type, step, priority, category, root_topic, batch, team, assignee, changed_at, episode,
+                 resolution_code, first_resolved_at, resolved_at, closed_at)
+         WHERE t.number = u.number AND t.version = u.was
+        """,
+        column(now, "number"),
+        [before.version for before, _ in changed],
+        *(column(now, name) for name in ("version", "status", "type", "step", "priority", "category", "root_topic", "batch", "team")),
+        *(column(now, name) for name in ("assignee", "changed_at", "episode", "resolution_code", "first_resolved_at")),
+        *(column(now, name) for name in ("resolved_at", "closed_at")),
+    )
+    if done != f"UPDATE {len(changed)}":
+        raise Collision(f"{len(changed)} tickets were locked, {done}")
+
+
+ClockRow = tuple[str, TargetName, Clock]
+
+
+async def _save_changed_clocks(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> None:
+    rows = [
+        (after.number, target, before.clock(target), after.clock(target))
+        for before, after in changed
+        for target in TargetName
+        if before.clock(target) != after.clock(target)
+    ]
+    if not rows:
+        return
+    await _update_clocks(tx, [(number, target, clock) for number, target, _, clock in rows])
+    # the last pause that was there may have ended since; those before it are history
+    await _save_pauses(tx, [(number, target, max(0, len(old.pauses) - 1), clock) for number, target, old, clock in rows])
+
+
+async def _insert_clocks(tx: Transaction, rows: Sequence[ClockRow]) -> None:
+    await tx.execute(
+        f"""
+        INSERT INTO sla_clock (number, target, started_at, budget_ms, policy_version, due_at, paused_ms, met_at, breached_at, stopped_at)
+        SELECT * FROM {_CLOCKS}
+        """,
+        *_clock_columns(rows),
+    )
+
+
+async def _update_clocks(tx: Transaction, rows: Sequence[ClockRow]) -> None:
+    await tx.execute(
+        f"""
+        UPDATE sla_clock c
+           SET budget_ms = u.budget_ms, policy_version = u.policy_version, due_at = u.due_at, paused_ms = u.paused_ms,
+               met_at = u.met_at, breached_at = u.breached_at, stopped_at = u.stopped_at
+          FROM {_CLOCKS} WHERE (c.number, c.target) = (u.number, u.target)
+        """,
+        *_clock_columns(rows),
+    )
+
+
+_CLOCKS: Final = """
+unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::int[], $6::timestamptz[], $7::bigint[], $8::timestamptz[],
+       $9::timestamptz[], $10::timestamptz[])
+u(number, target, started_at, budget_ms, policy_version, due_at, paused_ms, met_at, breached_at, stopped_at)
+"""
+
+
+def _clock_columns(rows: Sequence[ClockRow]) -> list[list[Any]]:
+    clocks = [clock for _, _, clock in rows]
+    return [
+        [number for number, _, _ in rows],
+        [target for _, target, _ in rows],
+        column(clocks, "started_at"),
+        [sla.milliseconds(clock.budget) for clock in clocks],
+        column(clocks, "policy_version"),
+        [sla.due_at(clock, clock.started_at) for clock in clocks],
+        [sla.milliseconds(sla.paused_time(clock, clock.started_at)) for clock in clocks],
+        *(column(clocks, name) for name in ("met_at", "breached_at", "stopped_at")),
+    ]
+
+
+async def _save_pauses(tx: Transaction, rows: Iterable[tuple[str, TargetName, int, Clock]]) -> None:
+    """Insert or end pauses, from the given ordinal on."""
+    pauses = [
+        (number, target, ordinal, pause)
+        for number, target, start, clock in rows
+        for ordinal, pause in enumerate(clock.pauses)
+        if ordinal >= start
+    ]
+    if not pauses:
+        return
+    await tx.execute(
+        """
+        INSERT INTO sla_pause (number, target, ordinal, started_at, ended_at)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[], $5::timestamptz[])
+            ON CONFLICT (number, target, ordinal) DO UPDATE SET ended_at = excluded.ended_at
+        """,
+        [number for number, _, _, _ in pauses],
+        [target for _, target, _, _ in pauses],
+        [ordinal for _, _, ordinal, _ in pauses],
+        [pause.started_at for _, _, _, pause in pauses],
+        [pause.ended_at for _, _, _, pause in pauses],
+    )
+
+
+async def _insert_history(tx: Transaction, history: Sequence[tuple[str, Change]]) -> None:
+    changes = [change for _, change in history]
+    await tx.execute(
+        """
+        INSERT INTO history (number, version, type, at, actor, data)
+        SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[])
+        """,
+        [number for number, _ in history],
+        column(changes, "version"),
+        [NAMES[type(change.fact)] for change in changes],
+        column(changes, "at"),
+        column(changes, "actor"),
+        [to_json(change.fact) for change in changes],
+    )
+
+
+async def _set_timers(tx: Transaction, tickets: Sequence[tuple[Ticket | None, Ticket]]) -> None:
+    """Make the timers what the tickets' deadlines are. The version is the generation: who read a timer before it moved does not fire it."""
+    armed: list[Timer] = []
+    cancelled: list[tuple[str, str]] = []
+    for before, after in tickets:
+        old, new = deadlines(before) if before else {}, deadlines(after)
+        armed += [Timer(kind, after.number, after.version, due) for kind, due in new.items() if old.get(kind) != due]
+        cancelled += [(kind, after.number) for kind in old if kind not in new]
+    await timers.cancel(tx, cancelled)
+    await timers.arm(tx, armed)

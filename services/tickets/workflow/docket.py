@@ -1,0 +1,52 @@
+"""The tickets of one transaction: as they were, as they are, and what happened to them in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from services.tickets.workflow.announce import announce, announce_opening
+from services.tickets.workflow.changes import Change, opened
+from services.tickets.workflow.ticket import Ticket
+from shared.events.envelope import Event
+
+
+class Docket:
+    """Folds changes in order, in memory; the store then writes each table once, and the outbox gets the events in the same order."""
+
+    def __init__(self, tickets: Mapping[str, Ticket] | None = None) -> None:
+        """``tickets`` are those already in the database, locked by this transaction."""
+        self._before: dict[str, Ticket] = dict(tickets or {})
+        self._tickets: dict[str, Ticket] = dict(self._before)
+        self.history: list[tuple[str, Change]] = []
+        self.events: list[Event] = []
+
+    def __getitem__(self, number: str) -> Ticket:
+        return self._tickets[number]
+
+    def get(self, number: str) -> Ticket | None:
+        """The ticket as it is now, if it is on the docket."""
+        return self._tickets.get(number)
+
+    def open(self, opening: Change) -> Ticket:
+        """Add the ticket that the change opens."""
+        ticket = opened(opening)
+        self._tickets[ticket.number] = ticket
+        self.history.append((ticket.number, opening))
+        self.events.append(announce_opening(ticket, opening))
+        return ticket
+
+    def record(self, after: Ticket, changes: Iterable[Change]) -> Ticket:
+        """Note what happened to a ticket that is on the docket, and what it is now."""
+        changes = tuple(changes)
+        self.events += announce(self._tickets[after.number], changes)
+        self.history += [(after.number, change) for change in changes]
+        self._tickets[after.number] = after
+        return after
+
+    def fresh(self) -> list[Ticket]:
+        """Tickets opened in this transaction, as they are now."""
+        return [ticket for number, ticket in self._tickets.items() if number not in self._before]
+
+    def changed(self) -> list[tuple[Ticket, Ticket]]:
+        """Tickets that existed and are different now: (before, after)."""
+        return [(before, after) for number, before in self._before.items() if (after := self._tickets[number]).version != before.version]
