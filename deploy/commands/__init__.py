@@ -1,0 +1,1 @@
+"""The groups of the `aftercare` command, one noun each."""
