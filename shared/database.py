@@ -68,6 +68,8 @@ class Database:
             max_overflow=0,
             pool_timeout=5,
             pool_pre_ping=False,
+            # the dialect decodes jsonb for the whole connection, also for statements that go straight to the driver: leave it text
+            json_deserializer=str,
             connect_args={
                 "command_timeout": COMMAND_TIMEOUT,
                 "timeout": 5,
