@@ -123,7 +123,7 @@ async def answer(
     invitation = invitations.answer(invitation, at=at)
     answers = check(FORMS[invitation.form], given, comment)
     read_in = locale or invitation.locale
-    await store.save(tx, [invitation])
+    await store.change(tx, [invitation], {})
     await store.add_answer(tx, invitation.id, answers, locale=read_in, door=door)
     await outbox.append(tx, [invitations.answered(invitation, answers, locale=read_in)])
     return invitation, answers
@@ -142,7 +142,9 @@ async def _save_and_tell(
     planned = [invitation for invitation in changed if invitation.state(at) is State.SCHEDULED]
     cancelled = [invitation for invitation in changed if invitation.state(at) is State.CANCELLED]
     tokens = {invitation.id: secrets.token_urlsafe(store.TOKEN_BYTES) for invitation in sent}
-    await store.save(tx, changed, {id_: store.token_hash(token) for id_, token in tokens.items()})
+    hashes = {id_: store.token_hash(token) for id_, token in tokens.items()}
+    await store.add(tx, [invitation for invitation in changed if invitation.key not in before], hashes)
+    await store.change(tx, [invitation for invitation in changed if invitation.key in before], hashes)
     await timers.arm(tx, [Timer(SEND, str(invitation.id), 1, invitation.send_at) for invitation in planned])
     await timers.cancel(tx, [(SEND, str(invitation.id)) for invitation in cancelled if invitation.invited_at is None])
     events: list[Event] = []

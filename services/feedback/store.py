@@ -7,7 +7,7 @@ not looked up.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -78,20 +78,17 @@ async def invitation_by_token(tx: Transaction, token: str, *, lock: bool = False
     return None if row is None else _invitation(row)
 
 
-async def save(tx: Transaction, changed: Collection[Invitation], hashes: Mapping[UUID, bytes] | None = None) -> None:
-    """Write new invitations, and the moments of known ones. What was frozen at the resolution stays as it was first written."""
-    if not changed:
+async def add(tx: Transaction, new: Collection[Invitation], hashes: Mapping[UUID, bytes]) -> None:
+    """Write invitations that did not exist; ``hashes`` of the tokens of those that are sent."""
+    if not new:
         return
-    rows = sorted(changed, key=lambda invitation: invitation.id)
+    rows = _in_order(new)
     await tx.execute(
-        """INSERT INTO invitation AS i (id, ticket_number, episode, customer_id, form, locale, dimensions, resolved_at, send_at,
-                                        token_hash, invited_at, expires_at, answered_at, cancelled_at)
+        """INSERT INTO invitation (id, ticket_number, episode, customer_id, form, locale, dimensions, resolved_at, send_at,
+                                   token_hash, invited_at, expires_at, answered_at, cancelled_at)
            SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::text[], $6::text[], $7::jsonb[], $8::timestamptz[],
                                 $9::timestamptz[], $10::bytea[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-                                $14::timestamptz[])
-           ON CONFLICT (id) DO UPDATE
-              SET token_hash = coalesce(i.token_hash, excluded.token_hash), invited_at = excluded.invited_at,
-                  expires_at = excluded.expires_at, answered_at = excluded.answered_at, cancelled_at = excluded.cancelled_at""",
+                                $14::timestamptz[])""",
         [row.id for row in rows],
         [row.ticket_number for row in rows],
         [row.episode for row in rows],
@@ -101,11 +98,24 @@ async def save(tx: Transaction, changed: Collection[Invitation], hashes: Mapping
         [row.dimensions.model_dump_json() for row in rows],
         [row.resolved_at for row in rows],
         [row.send_at for row in rows],
-        [(hashes or {}).get(row.id) for row in rows],
-        [row.invited_at for row in rows],
-        [row.expires_at for row in rows],
-        [row.answered_at for row in rows],
-        [row.cancelled_at for row in rows],
+        *_moments(rows, hashes),
+    )
+
+
+async def change(tx: Transaction, changed: Collection[Invitation], hashes: Mapping[UUID, bytes]) -> None:
+    """Write the moments of invitations that exist; what was frozen at the resolution is not written again."""
+    if not changed:
+        return
+    rows = _in_order(changed)
+    await tx.execute(
+        """UPDATE invitation i
+              SET token_hash = coalesce(i.token_hash, c.token_hash), invited_at = c.invited_at, expires_at = c.expires_at,
+                  answered_at = c.answered_at, cancelled_at = c.cancelled_at
+             FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[])
+                  c(id, token_hash, invited_at, expires_at, answered_at, cancelled_at)
+            WHERE i.id = c.id""",
+        [row.id for row in rows],
+        *_moments(rows, hashes),
     )
 
 
@@ -181,6 +191,20 @@ async def save_aliases(tx: Transaction, aliases: Mapping[str, str]) -> None:
             sorted(aliases),
             [aliases[reference] for reference in sorted(aliases)],
         )
+
+
+def _in_order(invitations_: Collection[Invitation]) -> list[Invitation]:
+    return sorted(invitations_, key=lambda invitation: invitation.id)
+
+
+def _moments(rows: Sequence[Invitation], hashes: Mapping[UUID, bytes]) -> tuple[list[bytes | None] | list[datetime | None], ...]:
+    return (
+        [hashes.get(row.id) for row in rows],
+        [row.invited_at for row in rows],
+        [row.expires_at for row in rows],
+        [row.answered_at for row in rows],
+        [row.cancelled_at for row in rows],
+    )
 
 
 def _invitation(row: Record) -> Invitation:
