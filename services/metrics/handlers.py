@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.metrics import projection, store
+from services.metrics import projection
 from services.metrics.buckets import first_bucket_from
 from services.metrics.kpi import Definition, Figure, figure
 from services.metrics.periods import Period
 from services.metrics.projection import TOTAL
 from services.metrics.reduction import Entry
-from services.metrics.store import AsOf, Projection
+from services.metrics.store import facts, generations, log, rollups
+from services.metrics.store.generations import Generation
+from services.metrics.store.log import AsOf
 from shared.database import Transaction
 
 REOPEN_WINDOW = timedelta(microseconds=projection.REOPEN_WINDOW_US)
@@ -24,23 +26,23 @@ REOPEN_WINDOW = timedelta(microseconds=projection.REOPEN_WINDOW_US)
 
 async def record(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Log the entries and let them count, in every generation that lives. What the log holds already changes nothing."""
-    new = await store.append_entries(tx, entries)
-    for generation in await store.share_projections(tx):
+    new = await log.append(tx, entries)
+    for generation in await generations.share(tx):
         await project(tx, generation, new)
 
 
-async def project(tx: Transaction, generation: Projection, entries: Sequence[Entry]) -> None:
+async def project(tx: Transaction, generation: Generation, entries: Sequence[Entry]) -> None:
     """Let logged entries count in one generation. Repeatable: facts are merged, and rollups change only as facts do."""
     subjects = projection.subjects_of(entries)
     if not subjects:
         return
-    if generation.status == "building":
+    if not generation.is_active:
         # the rebuild reads history while the consumer adds to it: one after the other, or both would start from the same facts
-        await store.own_projection(tx, generation.version)
-    known = await store.load_facts(tx, generation.version, subjects)
+        await generations.own(tx, generation.version)
+    known = await facts.load(tx, generation.version, subjects)
     changed, deltas = projection.fold(known, entries)
-    await store.save_facts(tx, generation.version, known, changed)
-    await store.add_to_rollups(tx, generation.version, deltas)
+    await facts.save(tx, generation.version, known, changed)
+    await rollups.add(tx, generation.version, deltas)
 
 
 # ------------------------------------------------------------------ answering
@@ -77,10 +79,10 @@ async def series(
 async def _read(
     tx: Transaction, definitions: Sequence[Definition], period: Period, dimension: str | None, slots: Sequence[datetime], now: datetime
 ) -> tuple[AsOf, list[Reading]]:
-    generation = await store.active_projection(tx)
-    targets = await store.targets(tx, period.end)
+    generation = await generations.active(tx)
+    targets = await rollups.targets(tx, period.end)
     ids = [definition.id for definition in definitions]
-    sums = await store.sums(tx, generation.version, ids, dimension or TOTAL, period.buckets, [first_bucket_from(slot) for slot in slots])
+    sums = await rollups.sums(tx, generation.version, ids, dimension or TOTAL, period.buckets, [first_bucket_from(slot) for slot in slots])
     counts: dict[tuple[str, int, str], dict[str, int]] = defaultdict(dict)
     for row in sums:
         counts[row.kpi, row.slot, row.value][row.measure] = row.n
@@ -100,7 +102,7 @@ async def _read(
         for slot, (start, end) in enumerate(zip(slots, ends, strict=True))
         for value in _values(definition, slot, dimension, counts)
     ]
-    return await store.as_of(tx), readings
+    return await log.as_of(tx), readings
 
 
 def _values(

@@ -1,0 +1,58 @@
+"""Facts as rows: one JSON document per subject and generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from services.metrics.facts import ANSWER, REQUEST, TICKET, AnswerFacts, Facts, RequestFacts, Subject, TicketFacts
+from shared.database import Transaction
+
+_FACTS: Final[Mapping[str, TypeAdapter[Facts]]] = {
+    REQUEST: TypeAdapter(RequestFacts),
+    TICKET: TypeAdapter(TicketFacts),
+    ANSWER: TypeAdapter(AnswerFacts),
+}
+
+
+async def load(tx: Transaction, version: int, subjects: Iterable[Subject]) -> dict[Subject, Facts]:
+    """What is known about the subjects, locked."""
+    wanted = sorted(subjects)
+    rows = await tx.fetch(
+        """
+        SELECT kind, id, facts FROM fact
+         WHERE projection_version = $1 AND (kind, id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+         ORDER BY kind, id FOR UPDATE
+        """,
+        version,
+        [subject.kind for subject in wanted],
+        [subject.id for subject in wanted],
+    )
+    return {Subject(row["kind"], row["id"]): _FACTS[row["kind"]].validate_json(row["facts"]) for row in rows}
+
+
+async def save(tx: Transaction, version: int, known: Mapping[Subject, Facts], changed: Mapping[Subject, Facts]) -> None:
+    """Write what changed. A subject that was not known must be new: where somebody else has just written it, this fails."""
+    await _write_facts(
+        tx,
+        "INSERT INTO fact (projection_version, kind, id, facts) SELECT $1, * FROM unnest($2::text[], $3::text[], $4::jsonb[])",
+        version,
+        {subject: changed[subject] for subject in sorted(changed.keys() - known.keys())},
+    )
+    await _write_facts(
+        tx,
+        """
+        UPDATE fact f SET facts = u.facts FROM unnest($2::text[], $3::text[], $4::jsonb[]) u(kind, id, facts)
+         WHERE (f.projection_version, f.kind, f.id) = ($1, u.kind, u.id)
+        """,
+        version,
+        {subject: facts for subject, facts in changed.items() if subject in known},
+    )
+
+
+async def _write_facts(tx: Transaction, query: str, version: int, facts: Mapping[Subject, Facts]) -> None:
+    if facts:
+        documents = [_FACTS[subject.kind].dump_json(value, exclude_defaults=True).decode() for subject, value in facts.items()]
+        await tx.execute(query, version, [subject.kind for subject in facts], [subject.id for subject in facts], documents)

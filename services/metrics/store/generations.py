@@ -1,0 +1,117 @@
+"""Generations of facts and rollups: one is active, one may be being built, retired ones wait to be deleted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+
+from shared.database import Database, Transaction, from_json, to_json
+
+DELETED_AT_ONCE: Final = 20_000
+_REBUILD_LOCK: Final = 0x6B706972
+"""Advisory lock of the one rebuild that may run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of facts and rollups, and by which definitions its rows were built."""
+
+    version: int
+    is_active: bool
+    definitions: Mapping[str, int]
+
+
+# ------------------------------------------------------------------ for writers and readers
+
+
+async def share(tx: Transaction) -> list[Generation]:
+    """The generations to write to, sorted; none begins, is activated or retired before this transaction ends."""
+    await tx.execute("LOCK TABLE projection IN ROW SHARE MODE")
+    return await living(tx)
+
+
+async def living(tx: Transaction) -> list[Generation]:
+    """The active generation and, during a rebuild, the one being built; sorted by version."""
+    rows = await tx.fetch("SELECT version, status, definitions FROM projection WHERE status IN ('active', 'building') ORDER BY version")
+    return [Generation(row["version"], row["status"] == "active", from_json(row["definitions"])) for row in rows]
+
+
+async def active(tx: Transaction) -> Generation:
+    """The generation that answers are read from."""
+    return next(generation for generation in await living(tx) if generation.is_active)
+
+
+async def own(tx: Transaction, version: int) -> None:
+    """Nobody else changes this generation's facts and rollups until the transaction ends."""
+    await tx.execute("SELECT FROM projection WHERE version = $1 FOR UPDATE", version)
+
+
+# ------------------------------------------------------------------ for the rebuild
+
+
+@asynccontextmanager
+async def sole_rebuild(database: Database) -> AsyncIterator[bool]:
+    """Whether this is the only rebuild; it stays so inside, and ends with the process at the latest."""
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        is_sole = bool((await connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _REBUILD_LOCK})).scalar_one())
+        try:
+            yield is_sole
+        finally:
+            if is_sole:
+                await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _REBUILD_LOCK})
+
+
+async def begin(tx: Transaction, definitions: Mapping[str, int]) -> Generation:
+    """A new generation. Whoever writes after this transaction writes to it as well, whoever wrote before has committed."""
+    await _lock(tx)
+    version = await tx.fetchval(
+        """
+        INSERT INTO projection (version, status, definitions)
+        SELECT max(version) + 1, 'building', $1::jsonb FROM projection RETURNING version
+        """,
+        to_json(definitions),
+    )
+    return Generation(version, False, definitions)
+
+
+async def activate(tx: Transaction, version: int) -> int:
+    """Readers see the new generation from this commit on; returns the one that it replaces, to which nobody writes any more."""
+    await _lock(tx)
+    replaced: int = await tx.fetchval("UPDATE projection SET status = 'retired' WHERE status = 'active' RETURNING version")
+    await tx.execute("UPDATE projection SET status = 'active', activated_at = clock_timestamp() WHERE version = $1", version)
+    return replaced
+
+
+async def retire_unfinished(tx: Transaction) -> None:
+    """Give up the generation being built, if there is one: nobody writes to it any more."""
+    await _lock(tx)
+    await tx.execute("UPDATE projection SET status = 'retired' WHERE status = 'building'")
+
+
+async def retired(tx: Transaction) -> list[int]:
+    """Generations whose rows may go."""
+    return [row["version"] for row in await tx.fetch("SELECT version FROM projection WHERE status = 'retired' ORDER BY version")]
+
+
+async def delete_some(tx: Transaction, version: int) -> int:
+    """Delete a part of a retired generation's rows; how many. A reader who began earlier still sees them."""
+    deleted = 0
+    for table in ("fact", "kpi_rollup"):
+        chosen = f"SELECT ctid FROM {table} WHERE projection_version = $1 LIMIT {DELETED_AT_ONCE}"
+        tag = await tx.execute(f"DELETE FROM {table} WHERE projection_version = $1 AND ctid = ANY(ARRAY({chosen}))", version)
+        deleted += int(tag.rpartition(" ")[2])
+    return deleted
+
+
+async def forget(tx: Transaction, version: int) -> None:
+    """A retired generation without rows is gone."""
+    await tx.execute("DELETE FROM projection WHERE version = $1 AND status = 'retired'", version)
+
+
+async def _lock(tx: Transaction) -> None:
+    await tx.execute("LOCK TABLE projection IN EXCLUSIVE MODE")

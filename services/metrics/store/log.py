@@ -1,0 +1,110 @@
+"""The event log, and how far this database has got with the numbered logs that feed it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import text
+
+from services.metrics.reduction import Entry
+from shared.database import Database, Transaction, from_json, to_json
+
+PATIENCE: Final = 24 * 3600.0
+"""Seconds for a statement that reads the whole log."""
+
+
+class Position(NamedTuple):
+    """A place in a numbered log; sorted, the order of the event log's primary key."""
+
+    topic: str
+    part: int
+    seq: int
+
+
+START: Final = Position("", -1, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """How far the figures know the world: the last number applied per log, and the latest event time among those."""
+
+    positions: Mapping[str, int]
+    event_time: datetime | None
+
+
+@asynccontextmanager
+async def snapshot(database: Database) -> AsyncIterator[Transaction]:
+    """A read-only transaction in which every statement sees the database as it was at the first one."""
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        async with connection.begin():
+            await connection.execute(text("SELECT 1"))
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            yield Transaction(connection, raw.driver_connection)
+
+
+async def append(tx: Transaction, entries: Sequence[Entry]) -> list[Entry]:
+    """Write entries into the event log; those that were not there yet, in the order given."""
+    new = await tx.fetch(
+        """
+        INSERT INTO event_log (topic, part, seq, type, key, event_time, data)
+        SELECT * FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::jsonb[])
+        ON CONFLICT DO NOTHING
+        RETURNING topic, part, seq
+        """,
+        [entry.topic for entry in entries],
+        [entry.part for entry in entries],
+        [entry.seq for entry in entries],
+        [entry.type for entry in entries],
+        [entry.key for entry in entries],
+        [entry.time for entry in entries],
+        [to_json(entry.data) for entry in entries],
+    )
+    if len(new) == len(entries):
+        return list(entries)
+    written = {(row["topic"], row["part"], row["seq"]) for row in new}
+    return [entry for entry in entries if (entry.topic, entry.part, entry.seq) in written]
+
+
+async def entries_after(tx: Transaction, position: Position, limit: int) -> list[Entry]:
+    """The next entries of the event log in the order of its primary key."""
+    rows = await tx.fetch(
+        """
+        SELECT topic, part, seq, type, key, event_time, data FROM event_log
+         WHERE (topic, part, seq) > ($1, $2, $3) ORDER BY topic, part, seq LIMIT $4
+        """,
+        *position,
+        limit,
+    )
+    return [
+        Entry(row["topic"], row["part"], row["seq"], row["type"], row["key"], row["event_time"], from_json(row["data"])) for row in rows
+    ]
+
+
+async def vector(tx: Transaction) -> dict[str, tuple[int, int]]:
+    """Per log (topic/part): how many entries the event log holds, and the highest number among them."""
+    await tx.execute("SET LOCAL statement_timeout = 0")
+    query = "SELECT topic, part, count(*) AS entries, max(seq) AS last FROM event_log GROUP BY topic, part ORDER BY topic, part"
+    rows = await tx.driver.fetch(query, timeout=PATIENCE)
+    return {f"{row['topic']}/{row['part']}": (row["entries"], row["last"]) for row in rows}
+
+
+async def as_of(tx: Transaction) -> AsOf:
+    """How far this database has got, in the snapshot of the transaction."""
+    rows = await tx.fetch(
+        """
+        SELECT c.topic, c.part, c.last_seq, e.event_time
+          FROM consumer_part c
+          LEFT JOIN LATERAL (SELECT event_time FROM event_log l WHERE (l.topic, l.part) = (c.topic, c.part) AND l.seq <= c.last_seq
+                              ORDER BY l.seq DESC LIMIT 1) e ON true
+         WHERE c.last_seq > 0
+         ORDER BY c.topic, c.part
+        """
+    )
+    times = [row["event_time"] for row in rows if row["event_time"] is not None]
+    return AsOf({f"{row['topic']}/{row['part']}": row["last_seq"] for row in rows}, max(times, default=None))
