@@ -1,0 +1,111 @@
+"""The `aftercare` command as an operator uses it, on real databases."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deploy.cli import app
+from shared.auth import Keys, Role, UnknownKey
+from shared.database import Database
+
+pytestmark = pytest.mark.postgres
+
+Command = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def environment(
+    intake_database: Database, tickets_database: Database, feedback_database: Database, metrics_database: Database, tmp_path: Path
+) -> dict[str, str]:
+    databases = {"INTAKE": intake_database, "TICKETS": tickets_database, "FEEDBACK": feedback_database, "METRICS": metrics_database}
+    urls = {
+        f"{name}_DATABASE_URL": database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        for name, database in databases.items()
+    }
+    return urls | {"AFTERCARE_HOME": str(tmp_path), "AFTERCARE_LOCAL": "1"}
+
+
+@pytest.fixture
+def aftercare(environment: dict[str, str]) -> Command:
+    """Runs the command in a thread of its own, since it brings its own event loop."""
+
+    async def run(*arguments: str, exit_code: int = 0) -> Result:
+        result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=environment)
+        assert result.exit_code == exit_code, result.output
+        return result
+
+    return run
+
+
+async def created(aftercare: Command, role: str = "agent") -> dict[str, Any]:
+    result = await aftercare("keys", "create", "--role", role, "--principal", "anna", "--json")
+    key: dict[str, Any] = json.loads(result.stdout)
+    return key
+
+
+async def test_a_key_holds_in_all_four_services(
+    aftercare: Command, intake_database: Database, tickets_database: Database, feedback_database: Database, metrics_database: Database
+) -> None:
+    key = await created(aftercare)
+
+    for database in (intake_database, tickets_database, feedback_database, metrics_database):
+        principal = await Keys(database).principal(f"Bearer {key['key']}")
+        assert (principal.id, principal.role) == ("anna", Role.AGENT)
+
+
+async def test_a_revoked_key_holds_nowhere(aftercare: Command, tickets_database: Database) -> None:
+    key = await created(aftercare)
+
+    await aftercare("keys", "revoke", key["key_id"])
+
+    with pytest.raises(UnknownKey):
+        await Keys(tickets_database).principal(f"Bearer {key['key']}")
+    await aftercare("keys", "revoke", "nosuchkey234", exit_code=1)
+
+
+async def test_the_list_shows_keys_and_never_their_secrets(aftercare: Command) -> None:
+    key = await created(aftercare)
+
+    listed = await aftercare("keys", "list", "--json")
+
+    assert [(row["key_id"], row["databases"]) for row in json.loads(listed.stdout)] == [(key["key_id"], "intake tickets feedback metrics")]
+    assert key["key"].rsplit("_", 1)[1] not in listed.stdout
+
+
+async def test_a_scope_that_the_role_lacks_is_refused_and_nothing_is_written(aftercare: Command) -> None:
+    await aftercare("keys", "create", "--role", "bot", "--principal", "b", "--scope", "ticket:act", exit_code=2)
+
+    assert json.loads((await aftercare("keys", "list", "--json")).stdout) == []
+
+
+async def test_the_local_platform_keeps_its_keys_over_restarts(aftercare: Command, tmp_path: Path, intake_database: Database) -> None:
+    await aftercare("keys", "ensure-local")
+    first = (tmp_path / "keys.json").read_text()
+
+    await aftercare("keys", "ensure-local")
+
+    assert (tmp_path / "keys.json").read_text() == first
+    assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
+    assert set(json.loads(first)) == {role.value for role in Role}
+    assert (await Keys(intake_database).principal(f"Bearer {json.loads(first)['lead']}")).role is Role.LEAD
+
+
+async def test_databases_are_what_the_code_declares(aftercare: Command) -> None:
+    assert json.loads((await aftercare("db", "check", "--json")).stdout) == []
+
+
+async def test_a_missing_address_is_named(environment: dict[str, str]) -> None:
+    del environment["TICKETS_DATABASE_URL"]
+
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["db", "check", "tickets"], env=environment | {"TICKETS_DATABASE_URL": ""})
+
+    assert result.exit_code == 2
+    assert "TICKETS_DATABASE_URL" in result.output
