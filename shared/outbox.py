@@ -18,6 +18,7 @@ from shared import errors
 from shared.database import Transaction, to_json
 from shared.events.envelope import FILLER_TYPE, Event
 from shared.protocol import partition_of
+from shared.telemetry import traceparent
 
 MAX_PAYLOAD: Final = 512 * 1024
 """Bytes of one event's data. A larger one could stop a partition; texts are cut before that, by who writes the event."""
@@ -180,5 +181,5 @@ def _encode(event: Event) -> Row:
     if len(payload) > MAX_PAYLOAD:
         raise EventTooLarge(f"{event.TYPE} has {len(payload)} bytes, at most {MAX_PAYLOAD} may be sent")
     key = event.key
-    headers = {"ce_time": event.occurred_at.isoformat()}
+    headers = {"ce_time": event.occurred_at.isoformat(), "traceparent": traceparent()}
     return Row((event.TOPIC.name, partition_of(key)), key, event.TYPE, uuid4(), headers, payload)

@@ -6,6 +6,8 @@ emptied after each test. `kafka` is a broker with the platform's topics under a 
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,8 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.database import Database
+from shared.kafka import KafkaSettings, topics
 from tests import databases
-from tests.servers import BorrowedServers, OwnServers, Servers, ServersForWorkers
+from tests.servers import APACHE_KAFKA, BorrowedServers, OwnServers, Servers, ServersForWorkers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,3 +127,21 @@ async def metrics_database(metrics_pool: Database) -> AsyncIterator[Database]:
     """Metrics' database."""
     yield metrics_pool
     await emptied(metrics_pool)
+
+
+@pytest.fixture(scope="session")
+def bootstrap_servers(servers: Servers) -> str:
+    """The run's broker."""
+    return servers.broker()[1]
+
+
+@pytest.fixture
+async def kafka(request: pytest.FixtureRequest, servers: Servers, bootstrap_servers: str) -> AsyncIterator[KafkaSettings]:
+    """A broker with the platform's topics, empty, under a prefix of this test's own."""
+    if request.node.get_closest_marker("apache_kafka") and servers.broker()[0] != APACHE_KAFKA:
+        missing = f"needs Apache Kafka, and the broker is {servers.broker()[0]}"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    settings = KafkaSettings(bootstrap_servers, topic_prefix=f"t{secrets.token_hex(4)}.")
+    await topics.apply(settings)
+    yield settings
+    await topics.remove(settings)

@@ -1,0 +1,122 @@
+"""Records of a numbered log on Kafka: CloudEvents 1.0, binary mode. The value is the event's data, headers say what identifies it.
+
+A record without its topic's source, or without a number, is not ours, whoever wrote it: it is looked past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+
+from aiokafka import ConsumerRecord
+
+from shared.events.envelope import SPEC_VERSION
+from shared.events.topics import Topic, topic_named
+from shared.outbox import Log
+from shared.protocol import Numbered
+
+_LONGEST_NUMBER: Final = 18
+"""Digits of the largest number that PostgreSQL's bigint surely holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A row on its way to Kafka."""
+
+    log: Log
+    seq: int
+    key: str
+    type: str
+    event_id: UUID
+    previous_id: UUID | None
+    headers: Mapping[str, str]
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A record of a numbered log as a consumer meets it; the body is still bytes."""
+
+    log: Log
+    offset: int
+    numbered: Numbered
+    type: str
+    key: str
+    time: datetime | None
+    headers: Mapping[str, str]
+    value: bytes
+
+    @property
+    def seq(self) -> int:
+        """Its number."""
+        return self.numbered.seq
+
+
+def encode(row: OutboxRow) -> list[tuple[str, bytes]]:
+    """The headers of a row."""
+    headers = [
+        *_fixed_headers(row.log[0], row.type),
+        ("ce_id", str(row.event_id).encode()),
+        ("ce_subject", row.key.encode()),
+        ("ce_sequence", b"%d" % row.seq),
+    ]
+    if row.previous_id is not None:
+        headers.append(("ce_previous", str(row.previous_id).encode()))
+    headers.extend((name, value.encode()) for name, value in row.headers.items())
+    return headers
+
+
+@lru_cache(maxsize=1024)
+def _fixed_headers(topic: str, type_: str) -> tuple[tuple[str, bytes], ...]:
+    return (
+        ("ce_specversion", SPEC_VERSION.encode()),
+        ("ce_source", topic_named(topic).ce_source.encode()),
+        ("ce_type", type_.encode()),
+        ("ce_dataschema", f"urn:aftercare:contract:{topic}:{type_}".encode()),
+        ("content-type", b"application/json"),
+    )
+
+
+def decode(topic: Topic, record: ConsumerRecord[bytes | None, bytes | None]) -> LogRecord | None:
+    """What a record says of itself; None when it is not one of this topic's numbered log."""
+    try:
+        headers = {name: value.decode() for name, value in record.headers if value is not None}
+        if headers.get("ce_source") != topic.ce_source:
+            return None
+        numbered = _numbered(headers)
+        key = "" if record.key is None else record.key.decode()
+        time = datetime.fromisoformat(headers["ce_time"]) if "ce_time" in headers else None
+        type_ = headers["ce_type"]
+    except (KeyError, ValueError):
+        return None
+    return LogRecord((topic.name, record.partition), record.offset, numbered, type_, key, time, headers, record.value or b"")
+
+
+def _numbered(headers: Mapping[str, str]) -> Numbered:
+    """Raises KeyError or ValueError for what is not a number or an id."""
+    previous = headers.get("ce_previous")
+    return Numbered(
+        epoch=_number(headers["ce_epoch"]),
+        seq=_number(headers["ce_sequence"]),
+        event_id=UUID(headers["ce_id"]),
+        previous_id=None if previous is None else UUID(previous),
+    )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+        raise ValueError(f"{text!r} is not a number of a log")
+    return int(text)
+
+
+def last_of_ours(topic: Topic, records: Sequence[ConsumerRecord[bytes | None, bytes | None]]) -> LogRecord | None:
+    """The last record that belongs to the numbered log, looking past everybody else's."""
+    for record in reversed(records):
+        decoded = decode(topic, record)
+        if decoded is not None:
+            return decoded
+    return None
