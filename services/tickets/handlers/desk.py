@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from services.tickets.store import loading, saving, words
 from services.tickets.store.policy import policy_in_force
 from services.tickets.workflow.actions import advance
-from services.tickets.workflow.commands import Actor, Command, Reply
+from services.tickets.workflow.commands import Actor, Command, Letter, Reply
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.ticket import Ticket
 from shared import outbox
@@ -18,14 +17,6 @@ from shared.database import Transaction
 from shared.errors import NotFound, Stale
 from shared.events.envelope import Event
 from shared.events.notification import TicketNotificationRequested
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A reply before it is sealed: to the customer, or, when not public, a note for colleagues."""
-
-    text: str
-    public: bool
 
 
 async def ticket_number(tx: Transaction, reference: str) -> str:

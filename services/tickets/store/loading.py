@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
@@ -70,7 +71,8 @@ def _ticket(row: asyncpg.Record, pauses: dict[tuple[str, str], tuple[Pause, ...]
         series=row["series"],
         version=row["version"],
         status=Status(row["status"]),
-        customer_id=row["customer_id"],
+        # the driver's own kind of UUID is none that JSON encoders know
+        customer_id=UUID(int=row["customer_id"].int),
         channel=row["channel"],
         locale=row["locale"],
         tier=row["tier"],

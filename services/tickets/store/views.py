@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+from pydantic import TypeAdapter
 
 from services.tickets import search
 from services.tickets.store.loading import load
 from services.tickets.store.saving import Particulars
+from services.tickets.workflow.changes import NAMES, Change, Fact
 from services.tickets.workflow.ticket import Ticket
 from shared.database import Transaction, from_json
 
-NUMBER_PREFIX = "AS-"
+NUMBER_PREFIX: Final = "AS-"
 """How every service number begins: what starts like this is searched as a number, anything else as words of the subject."""
 
 
@@ -123,6 +125,15 @@ async def history(tx: Transaction, number: str, *, after: int, limit: int) -> li
         limit,
     )
     return [HistoryEntry(row["version"], row["type"], row["at"], row["actor"], from_json(row["data"])) for row in rows]
+
+
+async def changes(tx: Transaction, number: str) -> list[Change]:
+    """The whole history in the workflow's terms: folding it gives the ticket."""
+    rows = await tx.fetch("SELECT version, type, at, actor, data FROM history WHERE number = $1 ORDER BY version", number)
+    return [Change(row["version"], row["at"], row["actor"], _FACTS[row["type"]].validate_json(row["data"])) for row in rows]
+
+
+_FACTS: Final[Mapping[str, TypeAdapter[Fact]]] = {name: TypeAdapter(fact) for fact, name in NAMES.items()}
 
 
 async def messages(tx: Transaction, number: str, *, after: int, limit: int, public_only: bool = False) -> list[MessageView]:

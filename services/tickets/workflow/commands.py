@@ -1,4 +1,4 @@
-"""What somebody may ask of a ticket, and in whose name. Texts stay outside: a command carries their id and their salted digest."""
+"""What somebody may ask of a ticket, and in whose name. Decisions see no text: a command carries its id and its salted digest."""
 
 from __future__ import annotations
 
@@ -115,3 +115,11 @@ class Cancel:
 
 
 Command = Triage | Take | Start | Wait | Resume | Reply | Resolve | Confirm | Close | Reopen | Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A reply before its text is sealed and put away: the handlers turn it into a `Reply`."""
+
+    text: str
+    public: bool = True
