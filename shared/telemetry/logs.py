@@ -20,12 +20,15 @@ import structlog
 from structlog.types import EventDict, WrappedLogger
 
 from shared import clock
+from shared.telemetry.quiet import Quiet
 from shared.telemetry.redaction import redact, redact_text
 from shared.telemetry.trace import correlation_id
 
 BURST: Final = 5
 PERIOD: Final = 10.0
 """A library may write the same line BURST times in PERIOD seconds; the rest is counted."""
+MAX_BUDGETS: Final = 1_000
+"""Different lines of libraries that are kept apart."""
 
 SPOKEN_FOR: Final = ("shared", "services", "deploy")
 """Our own packages: the texts of their exceptions are written without personal data."""
@@ -51,6 +54,11 @@ def configure_logs(*, service: str, version: str, env: str, level: str = "INFO",
     _stream = stream
     always = {"service": service, "version": version, "env": env}
     threshold = logging.getLevelNamesMapping()[level]
+    _configure_ours(always, threshold)
+    _adopt_libraries(always, threshold)
+
+
+def _configure_ours(always: Mapping[str, str], threshold: int) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -62,7 +70,6 @@ def configure_logs(*, service: str, version: str, env: str, level: str = "INFO",
         logger_factory=lambda *_names: _Line(),
         cache_logger_on_first_use=False,
     )
-    _adopt_libraries(always, threshold)
 
 
 def _adopt_libraries(always: Mapping[str, str], threshold: int) -> None:
@@ -138,12 +145,12 @@ class _LibraryHandler(logging.Handler):
     def __init__(self, always: Mapping[str, str]) -> None:
         super().__init__()
         self._always = always
-        self._counts: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self._budgets: dict[tuple[str, int, str], Quiet] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write it, unless it says again what it just said."""
         try:
-            suppressed = self._admit((record.name, record.levelno, str(record.msg)))
+            suppressed = self._budget_of(record).admits()
             if suppressed is None:
                 return
             event: dict[str, Any] = {"event": "library_message", "level": record.levelname.lower(), **self._always}
@@ -156,14 +163,11 @@ class _LibraryHandler(logging.Handler):
         except Exception:
             self.handleError(record)
 
-    def _admit(self, line: tuple[str, int, str]) -> int | None:
-        """None when the line is one too many; else how many were left out since the last one."""
-        now = clock.monotonic()
-        since, count = self._counts.get(line, (now, 0))
-        if now - since >= PERIOD:
-            self._counts[line] = (now, 1)
-            return max(0, count - BURST)
-        if len(self._counts) > 1_000:
-            self._counts.clear()
-        self._counts[line] = (since, count + 1)
-        return 0 if count < BURST else None
+    def _budget_of(self, record: logging.LogRecord) -> Quiet:
+        if len(self._budgets) > MAX_BUDGETS:
+            self._budgets.clear()
+        return self._budgets.setdefault((record.name, record.levelno, str(record.msg)), Quiet(burst=BURST, period=PERIOD))
+
+
+# a program that never configures its logs (a test, a command) gets redacted lines too
+_configure_ours({}, logging.INFO)

@@ -1,0 +1,96 @@
+"""The FastAPI application that every service starts from: errors, limits, health, CORS, documentation are the same in all four."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared import errors
+from shared.http import openapi, probes, problems
+from shared.http.door import REQUEST_ID, Door
+from shared.http.keys import REPLAYED
+from shared.http.routes import ScopedRoute
+from shared.runtime import AnyRuntime
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_READABLE: Final = ["ETag", "Location", "Link", "Retry-After", REPLAYED, REQUEST_ID]
+_SENDABLE: Final = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", REQUEST_ID, "traceparent"]
+
+
+class Unknown(errors.NotFound):
+    """Nothing is at this address."""
+
+    code = "not_found"
+
+
+def create_app(runtime: AnyRuntime, *, title: str, description: str, lifespan: Lifespan | None = None) -> FastAPI:
+    """An application without routes of its own; the service adds its `http.Router`s with `include_router`."""
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=runtime.version,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        swagger_ui_oauth2_redirect_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.runtime = runtime
+    # a route that bypasses http.Router is refused as well
+    app.router.route_class = ScopedRoute
+    app.include_router(probes.router)
+    _handle_errors(app)
+    _add_middleware(app, runtime)
+    openapi.complete(app)
+    return app
+
+
+def _add_middleware(app: FastAPI, runtime: AnyRuntime) -> None:
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(runtime.settings.origins),
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=_SENDABLE,
+        expose_headers=_READABLE,
+        max_age=600,
+    )
+    app.add_middleware(Door, runtime=runtime)
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(errors.ServiceError)
+    async def refused(request: Request, error: errors.ServiceError) -> Response:
+        return problems.response(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return problems.response(request, problems.invalid(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def bare_status(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            allowed = ", ".join(sorted(_methods_of(app, request)))
+            wrong = problems.WrongMethod("This address does not take that method.", facts={"allowed": allowed.split(", ")})
+            return problems.response(request, wrong, headers={"Allow": allowed})
+        if error.status_code == 404:
+            return problems.response(request, Unknown("There is nothing at this address."))
+        return problems.response(request, problems.kind_of_status(error.status_code)("The request was refused."))
+
+
+def _methods_of(app: FastAPI, request: Request) -> Iterator[str]:
+    """Starlette names the methods of the first route with that path; HTTP wants those of all."""
+    for context in iter_route_contexts(app.routes):
+        original: Any = context.original_route
+        regex = getattr(original, "path_regex", None)
+        if regex is not None and regex.match(request.url.path):
+            yield from context.methods or ()

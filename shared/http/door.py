@@ -1,0 +1,170 @@
+"""What happens to every request, whatever it asks for: it gets an id and a trace, is counted and timed, and its answer gets safe headers.
+
+Errors that no handler knows end here: a database that is away is 503, everything else is a fault of ours, logged in full and answered
+without a word about it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import clock, errors, telemetry
+from shared.database import is_transient
+from shared.http import problems
+from shared.runtime import AnyRuntime
+from shared.telemetry.quiet import Quiet
+
+log = telemetry.logger()
+
+REQUEST_ID: Final = "X-Request-Id"
+_ACCEPTED_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+
+HEADERS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""On every answer that does not set them itself: pages allow their own styles, static files may be kept."""
+
+UNLOGGED: Final = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
+"""Asked every few seconds by machines."""
+
+_EXPECTED: Final = Quiet(burst=200, period=1.0)
+
+
+class Door:
+    """The outermost middleware."""
+
+    def __init__(self, app: ASGIApp, *, runtime: AnyRuntime) -> None:
+        self._app = app
+        self._service = runtime.service
+        self._in_flight = telemetry.HTTP_IN_FLIGHT.labels(runtime.service)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers.get(REQUEST_ID))
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = Answer(scope, send, request_id)
+        started = clock.monotonic()
+        with telemetry.trace(headers.get("traceparent")), self._in_flight.track_inprogress():
+            try:
+                await self._answer(scope, receive, answer)
+            finally:
+                self._record(scope, answer, clock.monotonic() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+        try:
+            await self._app(scope, receive, answer.send)
+        except ClientDisconnect:
+            answer.status = 499
+        except Exception as error:
+            await _answer_error(Request(scope, receive), error, answer, receive)
+
+    def _record(self, scope: Scope, answer: Answer, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unknown")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        status = answer.status
+        telemetry.HTTP_REQUESTS.labels(self._service, route, method, f"{status // 100}xx").inc()
+        telemetry.HTTP_REQUEST_SECONDS.labels(self._service, route, method).observe(seconds)
+        if scope["path"] in UNLOGGED:
+            return
+        # thousands of equal lines a second cost more than the requests; the figures above count them all
+        suppressed = _EXPECTED.admits() if status < 400 else 0
+        if suppressed is None:
+            return
+        principal = scope["state"].get("principal")
+        log.info(
+            "request_handled",
+            method=method,
+            route=route,
+            status=status,
+            duration_ms=round(seconds * 1000, 2),
+            request_id=scope["state"]["request_id"],
+            role=None if principal is None else principal.role,
+            **({"suppressed": suppressed} if suppressed else {}),
+        )
+
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Answer:
+    """Passes an answer on: with our headers, and as a problem where a library said no in plain text."""
+
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self.status = 500
+        self.is_begun = False
+        self._scope = scope
+        self._send = send
+        self._request_id = request_id
+        self._is_replaced = False
+
+    async def send(self, message: Message) -> None:
+        """The next part of the answer."""
+        if message["type"] == "http.response.start":
+            await self._start(message)
+        elif not self._is_replaced:
+            await self._send(message)
+
+    async def _start(self, message: Message) -> None:
+        self.is_begun = True
+        self.status = message["status"]
+        headers = MutableHeaders(scope=message)
+        if self.status >= 400 and headers.get("content-type", "text/plain").startswith("text/plain"):
+            await self._replace(headers)
+            return
+        headers[REQUEST_ID] = self._request_id
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
+        await self._send(message)
+
+    async def _replace(self, original: MutableHeaders) -> None:
+        error = problems.kind_of_status(self.status)("The request was refused.")
+        kept = {name: value for name, value in original.items() if name not in {"content-type", "content-length"}}
+        self._is_replaced = True
+        await problems.response(Request(self._scope), error, headers=kept)(self._scope, _nothing, self._send_replacement)
+
+    async def _send_replacement(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["status"] = self.status
+            headers = MutableHeaders(scope=message)
+            headers[REQUEST_ID] = self._request_id
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+async def _answer_error(request: Request, error: Exception, answer: Answer, receive: Receive) -> None:
+    if is_transient(error):
+        log.warning("database_unavailable", request_id=request.scope["state"]["request_id"], exc_info=error)
+        problem: errors.ServiceError = errors.Unavailable("We cannot do this now, and nothing was done. Try again in a moment.")
+    else:
+        log.error("request_failed", request_id=request.scope["state"]["request_id"], exc_info=error)
+        problem = problems.Internal("Something went wrong on our side. Name the request id when you ask about it.")
+    if answer.is_begun:
+        # the status is out: all that is left is to break the connection off, so that nobody takes the part for the whole
+        raise error
+    await problems.response(request, problem)(request.scope, receive, answer.send)
+
+
+def _request_id(header: str | None) -> str:
+    """The caller's id of the request where it can be written into logs and headers; else one of ours."""
+    return header if header and _ACCEPTED_ID.fullmatch(header) else secrets.token_hex(12)
+
+
+async def _nothing() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
