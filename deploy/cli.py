@@ -5,9 +5,14 @@ Every command takes `--json`. Exit code 0: done; 1: it found something wrong; 2:
 
 from __future__ import annotations
 
+import asyncio
+from typing import Annotated
+
 import typer
 
-from deploy.commands import db, keys, topics
+from deploy.commands import db, keys, outbox, topics
+from deploy.commands import lag as lags
+from deploy.commands.output import AsJson, show
 
 app = typer.Typer(
     name="aftercare",
@@ -17,7 +22,19 @@ app = typer.Typer(
 )
 app.add_typer(db.app, name="db")
 app.add_typer(topics.app, name="topics")
+app.add_typer(outbox.app, name="outbox")
 app.add_typer(keys.app, name="keys")
+
+
+@app.command()
+def lag(
+    all_logs: Annotated[bool, typer.Option("--all", help="Every partition in a row of its own.")] = False, as_json: AsJson = False
+) -> None:
+    """How far each consumer is behind its source; exit code 1 when one is stopped."""
+    rows = asyncio.run(lags.lag(all_logs=all_logs))
+    show(rows, as_json=as_json, columns=("topic", "part", "consumer", "head", "applied", "behind", "parked", "stopped"), empty="no logs")
+    if any(row["stopped"] for row in rows):
+        raise typer.Exit(1)
 
 
 def main() -> None:

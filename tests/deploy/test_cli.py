@@ -13,8 +13,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
+from shared import outbox
 from shared.auth import Keys, Role, UnknownKey
 from shared.database import Database
+from shared.events.examples import example_of
+from shared.events.intake import CustomerRegistered
+from shared.events.topics import INTAKE, NUMBERED
 
 pytestmark = pytest.mark.postgres
 
@@ -109,3 +113,35 @@ async def test_a_missing_address_is_named(environment: dict[str, str]) -> None:
 
     assert result.exit_code == 2
     assert "TICKETS_DATABASE_URL" in result.output
+
+
+async def test_lag_and_outbox_status_start_from_nothing(aftercare: Command) -> None:
+    lag = json.loads((await aftercare("lag", "--json")).stdout)
+    status = json.loads((await aftercare("outbox", "status", "--json")).stdout)
+
+    assert {(row["topic"], row["consumer"]) for row in lag} == {
+        (topic.name, consumer) for topic in NUMBERED for consumer in topic.consumers
+    }
+    assert {row["topic"] for row in status} == {topic.name for topic in NUMBERED}
+    assert {row["behind"] for row in lag} == {0} == {row["unsent"] for row in status}
+
+
+async def test_an_event_that_nobody_has_sent_is_counted_as_unsent_and_behind(aftercare: Command, intake_database: Database) -> None:
+    async with intake_database.transaction() as tx:
+        await outbox.append(tx, [example_of(CustomerRegistered)])
+
+    status = json.loads((await aftercare("outbox", "status", "--json")).stdout)
+    lag = json.loads((await aftercare("lag", "--json")).stdout)
+
+    assert {row["topic"]: row["unsent"] for row in status}["aftercare.intake"] == 1
+    assert {row["consumer"]: row["behind"] for row in lag if row["topic"] == "aftercare.intake"} == dict.fromkeys(INTAKE.consumers, 1)
+
+
+async def test_a_stopped_log_makes_the_commands_fail(aftercare: Command, intake_database: Database, tickets_database: Database) -> None:
+    async with intake_database.transaction() as tx:
+        await tx.execute("UPDATE outbox_head SET stopped = 'restored' WHERE part = 3")
+    async with tickets_database.transaction() as tx:
+        await tx.execute("UPDATE consumer_part SET stopped = 'broken chain' WHERE part = 3")
+
+    await aftercare("outbox", "status", exit_code=1)
+    await aftercare("lag", exit_code=1)
