@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from deploy.commands import db, keys, outbox, topics
+from deploy.commands import doctor as doctors
 from deploy.commands import lag as lags
 from deploy.commands.output import AsJson, show
 
@@ -34,6 +35,15 @@ def lag(
     rows = asyncio.run(lags.lag(all_logs=all_logs))
     show(rows, as_json=as_json, columns=("topic", "part", "consumer", "head", "applied", "behind", "parked", "stopped"), empty="no logs")
     if any(row["stopped"] for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at everything that can be red; exit code 1 when something is."""
+    findings = asyncio.run(doctors.examine())
+    show(findings, as_json=as_json, columns=("what", "state", "detail"), empty="nothing to look at")
+    if any(finding["state"] == "red" for finding in findings):
         raise typer.Exit(1)
 
 

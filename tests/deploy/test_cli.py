@@ -34,7 +34,7 @@ def environment(
         f"{name}_DATABASE_URL": database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         for name, database in databases.items()
     }
-    return urls | {"AFTERCARE_HOME": str(tmp_path), "AFTERCARE_LOCAL": "1"}
+    return urls | {"AFTERCARE_HOME": str(tmp_path), "AFTERCARE_LOCAL": "1", "KAFKA_BOOTSTRAP_SERVERS": ""}
 
 
 @pytest.fixture
@@ -145,3 +145,16 @@ async def test_a_stopped_log_makes_the_commands_fail(aftercare: Command, intake_
 
     await aftercare("outbox", "status", exit_code=1)
     await aftercare("lag", exit_code=1)
+
+
+async def test_the_doctor_names_what_is_red(aftercare: Command, tickets_database: Database) -> None:
+    async with tickets_database.transaction() as tx:
+        await tx.execute("UPDATE consumer_part SET stopped = 'broken chain' WHERE part = 3")
+
+    findings = json.loads((await aftercare("doctor", "--json", exit_code=1)).stdout)
+
+    states = {finding["what"]: finding["state"] for finding in findings}
+    assert states["tickets database"] == "ok"
+    assert states["broker and topics"] == "red", "its address is not told"
+    assert states["consumers"] == "red"
+    assert states["outboxes"] == states["dead letters"] == "ok"
