@@ -38,6 +38,8 @@ class ServiceSettings(BaseSettings):
     """Database connections of one process."""
 
     kafka_bootstrap_servers: str = Field(default="127.0.0.1:9092", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+    kafka_topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,100}$", validation_alias="KAFKA_TOPIC_PREFIX")
+    """Put before the names of topics and groups where several platforms share one broker."""
     home: Path = Field(default=Path(".aftercare"), validation_alias="AFTERCARE_HOME")
     zone: str = Field(default="Asia/Shanghai", validation_alias="AFTERCARE_ZONE")
     """The organisation's zone: references, days of the KPIs, default calendars."""

@@ -1,0 +1,183 @@
+"""One process of a service from start to end: its HTTP server and its background loops in one task group, and the order in which they stop.
+
+A loop survives the absence of the database and of Kafka by itself. One that fails nevertheless is started again, a few times; then it is
+dead: `/livez` fails and the process ends with code 1, so that whoever supervises it starts a fresh one. SIGTERM ends in this order:
+`/readyz` says no and the load balancer gets a moment, no more connections, requests in hand are answered, the loops finish their batch, the
+pool closes. Killed at any point, nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import FastAPI
+
+from shared import clock, telemetry
+from shared.runtime import AnyRuntime
+from shared.server import Server, listen, new_server
+
+log = telemetry.logger()
+
+Loop = Callable[[asyncio.Event], Awaitable[None]]
+"""Runs until the event is set."""
+Starting = Callable[[], Awaitable[None]]
+"""Returns when the process may be called started; waits for what it needs."""
+
+RESTARTS: Final = 5
+HEALTHY_AFTER: Final = 60.0
+"""A loop that ran so many seconds before it failed has its restarts back."""
+BACKOFF: Final = 0.5
+"""Seconds before the first restart; doubled each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that each step of an orderly end may take."""
+
+    balancer: float
+    requests: int
+    loops: float
+    pool: float
+
+
+LOCAL: Final = Patience(balancer=0, requests=2, loops=4.5, pool=1)
+DEPLOYED: Final = Patience(balancer=3, requests=20, loops=5, pool=2)
+
+
+class Process:
+    """Runs an application and loops until a signal, or until a loop has died."""
+
+    def __init__(
+        self, runtime: AnyRuntime, app: FastAPI, loops: Mapping[str, Loop], *, starting: Starting, patience: Patience | None = None
+    ) -> None:
+        self._runtime = runtime
+        self._app = app
+        self._loops = loops
+        self._starting = starting
+        self._patience = patience or (LOCAL if runtime.settings.local else DEPLOYED)
+        self._ending = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._exit_code = 0
+
+    def end(self, exit_code: int = 0) -> None:
+        """Begin the orderly end; the first reason counts."""
+        if not self._ending.is_set():
+            self._exit_code = exit_code
+            self._ending.set()
+
+    async def run(self) -> int:
+        """The exit code.
+
+        Raises:
+            PortTaken: before anything was started.
+        """
+        settings = self._runtime.settings
+        listening = listen(settings.host, settings.listen_port)
+        server = new_server(self._app, patience=self._patience.requests)
+        self._handle_signals()
+        log.info("process_started", port=settings.listen_port, loops=sorted(self._loops))
+        try:
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(server.serve(sockets=[listening]), name="http")
+                serving.add_done_callback(lambda _task: self.end(1))
+                loops = group.create_task(self._start_loops(), name="loops")
+                await self._ending.wait()
+                await self._end_in_order(server, serving, loops)
+        finally:
+            listening.close()
+            await self._close_pool()
+        log.info("process_ended", exit_code=self._exit_code)
+        return self._exit_code
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.end)
+
+    async def _start_loops(self) -> None:
+        try:
+            await self._starting()
+        except Exception as error:
+            log.critical("start_failed", exc_info=error)
+            self.end(1)
+            return
+        self._runtime.health.is_started = True
+        log.info("process_ready")
+        async with asyncio.TaskGroup() as group:
+            for name, loop in self._loops.items():
+                group.create_task(self._supervise(name, loop), name=name)
+
+    async def _supervise(self, name: str, loop: Loop) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            started = clock.monotonic()
+            reason = await self._run_once(name, loop)
+            if self._stop.is_set():
+                return
+            failures = 1 if clock.monotonic() - started >= HEALTHY_AFTER else failures + 1
+            if failures > RESTARTS:
+                log.critical("loop_died", loop=name, error=reason)
+                self._runtime.health.loop_died(name, reason)
+                self.end(1)
+                return
+            self._runtime.health.loop_restarted(name)
+            await wait(self._stop, BACKOFF * 2 ** (failures - 1))
+
+    async def _run_once(self, name: str, loop: Loop) -> str:
+        try:
+            await loop(self._stop)
+        except Exception as error:
+            log.error("loop_failed", loop=name, exc_info=error)
+            return type(error).__name__
+        return "ended by itself"
+
+    async def _end_in_order(self, server: Server, serving: asyncio.Task[None], loops: asyncio.Task[None]) -> None:
+        log.info("process_ending", exit_code=self._exit_code)
+        self._runtime.health.is_draining = True
+        if not serving.done() and self._exit_code == 0:
+            await asyncio.sleep(self._patience.balancer)
+        server.should_exit = True
+        await asyncio.wait([serving])
+        self._stop.set()
+        if not self._runtime.health.is_started:
+            loops.cancel()
+        _, late = await asyncio.wait([loops], timeout=self._patience.loops)
+        if late:
+            log.warning("loops_cut_off", loops=[task.get_name() for task in asyncio.all_tasks() if task.get_name() in self._loops])
+            loops.cancel()
+
+    async def _close_pool(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience.pool):
+                await self._runtime.close()
+        except TimeoutError:
+            log.warning("pool_not_closed")
+
+
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Until the event is set, for so many seconds at most."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def every(seconds: float, work: Callable[[], Awaitable[object]], *, is_transient: Callable[[BaseException], bool]) -> Loop:
+    """A loop that does the work at once and then again and again; what is transient is tried again next time."""
+
+    async def loop(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await work()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("work_postponed", error=type(error).__name__)
+            await wait(stop, seconds)
+
+    return loop
