@@ -6,12 +6,13 @@ time is set to ours and flagged; beyond that the request is refused, because its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -25,10 +26,6 @@ from shared.errors import FieldError, Invalid
 from shared.events.codes import MAX_TEXT
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
-FIRST_YEAR: Final = 1970
-LAST_YEAR: Final = 2100
-"""Years that a date in a request may lie in: outside them it is a slip, or a machine's zero."""
-
 DIGEST_BYTES: Final = 16
 Scalar = str | int | float | bool | None
 
@@ -92,10 +89,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends the request: a system or an agent for the customer, or (``app_user_id``) the customer himself with his own key."""
+    """Who sends the request: a system or an agent for the customer, or (``customer_id``) the customer himself with his own key."""
 
     principal: str
-    app_user_id: str | None = None
+    customer_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -121,10 +118,10 @@ def accept(submission: Submission, caller: Caller, *, received_at: datetime, rul
         Invalid: names every field that is wrong.
     """
     wrong: list[FieldError] = []
-    identities = _identities(submission.customer, caller, rules, wrong)
+    identities = _identities(submission.customer, rules, wrong)
     occurred_at, clamped = _occurred_at(submission.occurred_at, received_at, wrong)
     in_reply_to = _in_reply_to(submission.in_reply_to, wrong)
-    _check_dates(submission, received_at, rules, wrong)
+    _check_purchase(submission.product, received_at.astimezone(rules.zone).date(), wrong)
     if wrong:
         raise Invalid("the request was not accepted", errors=wrong)
     guessed = guess_locale(f"{submission.subject or ''} {submission.text}")
@@ -136,26 +133,29 @@ def accept(submission: Submission, caller: Caller, *, received_at: datetime, rul
         occurred_at_clamped=clamped,
         identities=identities,
         guessed_locale=None if guessed is None else guessed.value,
-        completeness=completeness.assess(submission.type, filled_in(submission, identities)),
+        completeness=completeness.assess(submission.type, filled_in(submission, is_reachable=bool(identities or caller.customer_id))),
         in_reply_to=in_reply_to,
-        digest=digest(submission),
+        digest=digest(submission, caller.customer_id),
     )
 
 
-def digest(submission: Submission) -> bytes:
-    """What tells two contents apart; the spelling of the JSON and the zone of a time do not matter."""
+def digest(submission: Submission, proven: UUID | None = None) -> bytes:
+    """What tells two contents apart; the spelling of the JSON and the zone of a time do not matter.
+
+    The same words of another customer with a key of his own (``proven``) are another message.
+    """
     utc = {"occurred_at": _utc_text(submission.occurred_at), "expected": _utc_text(submission.expected_resolution_at)}
     content = [submission.channel, submission.external_id, submission.customer, submission.type, submission.subject, submission.text]
-    rest = [submission.product, utc, submission.in_reply_to, submission.attachments, dict(submission.metadata)]
+    rest = [submission.product, utc, submission.in_reply_to, submission.attachments, dict(submission.metadata), proven]
     return blake2b(orjson.dumps([content, rest], option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES).digest()
 
 
-def filled_in(submission: Submission, identities: tuple[Identity, ...]) -> set[str]:
+def filled_in(submission: Submission, *, is_reachable: bool) -> set[str]:
     """The paths of the fields that have a value, as completeness knows them."""
     found = {name for name in ("type", "text", "expected_resolution_at") if getattr(submission, name) is not None}
     if submission.customer.name is not None:
         found.add("customer.name")
-    if identities:
+    if is_reachable:
         found.add(CONTACT)
     product = submission.product or ProductNamed()
     names = ("model", "serial_number", "purchase_date", "order_number")
@@ -170,17 +170,11 @@ def cut_for_event(text: str, limit: int = MAX_TEXT) -> tuple[str, bool]:
 # --- single fields -------------------------------------------------------------------------------------------------------------------
 
 
-def _identities(customer: Contact, caller: Caller, rules: Rules, wrong: list[FieldError]) -> tuple[Identity, ...]:
-    if caller.app_user_id is not None and customer.app_user_id not in (None, caller.app_user_id):
-        wrong.append(FieldError("/customer/app_user_id", "not_yours", "your key belongs to another account"))
-    found = [_app_user(caller.app_user_id or customer.app_user_id)]
+def _identities(customer: Contact, rules: Rules, wrong: list[FieldError]) -> tuple[Identity, ...]:
+    found = [None if customer.app_user_id is None else app_user_identity(customer.app_user_id)]
     found.append(_read(customer.email, email_identity, "/customer/email", "email", wrong))
     found.append(_read(customer.phone, lambda phone: phone_identity(phone, rules.region), "/customer/phone", "phone", wrong))
     return tuple(identity for identity in found if identity is not None)
-
-
-def _app_user(app_user_id: str | None) -> Identity | None:
-    return None if app_user_id is None else app_user_identity(app_user_id)
 
 
 def _read(text: str | None, parse_identity: Callable[[str], Identity], pointer: str, code: str, wrong: list[FieldError]) -> Identity | None:
@@ -195,9 +189,6 @@ def _read(text: str | None, parse_identity: Callable[[str], Identity], pointer: 
 
 def _occurred_at(given: datetime | None, received_at: datetime, wrong: list[FieldError]) -> tuple[datetime, bool]:
     if given is None:
-        return received_at, False
-    if not FIRST_YEAR <= given.year <= LAST_YEAR:
-        wrong.append(_year_error("/occurred_at"))
         return received_at, False
     if given - received_at > CLOCK_SKEW:
         wrong.append(FieldError("/occurred_at", "in_the_future", "more than 5 minutes ahead of our clock"))
@@ -216,25 +207,10 @@ def _in_reply_to(given: str | None, wrong: list[FieldError]) -> str | None:
         return None
 
 
-def _check_dates(submission: Submission, received_at: datetime, rules: Rules, wrong: list[FieldError]) -> None:
-    wish = submission.expected_resolution_at
-    if wish is not None and not FIRST_YEAR <= wish.year <= LAST_YEAR:
-        wrong.append(_year_error("/expected_resolution_at"))
-    wrong.extend(_purchase_errors(submission.product, received_at.astimezone(rules.zone).date()))
-
-
-def _purchase_errors(product: ProductNamed | None, today: date) -> Iterator[FieldError]:
+def _check_purchase(product: ProductNamed | None, today: date, wrong: list[FieldError]) -> None:
     bought = None if product is None else product.purchase_date
-    if bought is None:
-        return
-    if not FIRST_YEAR <= bought.year <= LAST_YEAR:
-        yield _year_error("/product/purchase_date")
-    elif bought > today + timedelta(days=1):  # a day's grace: the customer may live in a zone ahead of the organisation's
-        yield FieldError("/product/purchase_date", "in_the_future", "the day of purchase has not come yet")
-
-
-def _year_error(pointer: str) -> FieldError:
-    return FieldError(pointer, "year_out_of_range", f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
+    if bought is not None and bought > today + timedelta(days=1):  # the customer may live in a zone ahead of the organisation's
+        wrong.append(FieldError("/product/purchase_date", "in_the_future", "the day of purchase has not come yet"))
 
 
 def _utc_text(at: datetime | None) -> str | None:

@@ -11,8 +11,8 @@ A *contact* is an address that a customer claimed with his own key and did not p
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, Self
@@ -100,24 +100,26 @@ def email_identity(text: str) -> Identity:
 class Arrival:
     """Someone at the door: the identities that he shows, and the id that he gets if he is new.
 
-    ``self_service``: he came with his own key. His account is proven by it; what else he says of himself is a contact only.
+    ``proven_id``: he came with his own key, which says who he is. What else he says of himself is a contact only.
     """
 
     identities: tuple[Identity, ...]
     new_id: UUID
-    self_service: bool = False
+    proven_id: UUID | None = None
 
     @property
     def shown(self) -> tuple[Identity, ...]:
         """The identities that recognise him, strongest first."""
-        usable = (i for i in self.identities if i.matches and not (self.self_service and i.scheme is not Scheme.APP_USER))
-        return tuple(sorted(usable, key=lambda i: STRONGEST_FIRST.index(i.scheme)))
+        if self.proven_id is not None:
+            return ()
+        return tuple(sorted((i for i in self.identities if i.matches), key=lambda i: STRONGEST_FIRST.index(i.scheme)))
 
     @property
     def kept(self) -> tuple[Identity, ...]:
-        """All identities as they are to be stored: those that do not recognise him as contacts."""
-        shown = set(self.shown)
-        return tuple(i if i in shown else Identity(i.scheme, i.value, i.address, matches=False) for i in self.identities)
+        """What is stored of him: his identities, or with his own key his contacts."""
+        if self.proven_id is None:
+            return self.identities
+        return tuple(replace(i, matches=False) for i in self.identities if i.scheme is not Scheme.APP_USER)
 
 
 @dataclass(frozen=True)
@@ -130,15 +132,16 @@ class Assignment:
     suspects: tuple[UUID, ...] = ()
 
     @property
-    def changes_nothing(self) -> bool:
-        """A known customer showed nothing new."""
-        return not (self.is_new or self.links or self.suspects)
+    def is_settled(self) -> bool:
+        """A known customer showed nothing new: nothing has to be locked or stored for him."""
+        return not (self.is_new or self.links)
 
 
 @dataclass
 class Directory:
-    """What is known of the identities that came: which customers have them, and what else these customers have."""
+    """What is known of those who came: which customers have the identities that were shown, and what else these customers have."""
 
+    customers: set[UUID] = field(default_factory=set)
     identities: dict[UUID, set[Identity]] = field(default_factory=lambda: defaultdict(set))
     contacts: dict[UUID, set[Identity]] = field(default_factory=lambda: defaultdict(set))
     holders: dict[Identity, set[UUID]] = field(default_factory=lambda: defaultdict(set))
@@ -151,41 +154,44 @@ class Directory:
             directory.add(customer_id, identity)
         return directory
 
-    def add(self, customer_id: UUID, identity: Identity) -> None:
-        """This customer has this identity, or this contact."""
-        if not identity.matches:
-            self.contacts[customer_id].add(identity)
-            return
-        self.identities[customer_id].add(identity)
-        self.holders[identity].add(customer_id)
+    def add(self, customer_id: UUID, *identities: Identity) -> None:
+        """This customer has these identities and contacts."""
+        self.customers.add(customer_id)
+        for identity in identities:
+            if identity.matches:
+                self.identities[customer_id].add(identity)
+                self.holders[identity].add(customer_id)
+            else:
+                self.contacts[customer_id].add(identity)
 
     def has(self, customer_id: UUID, identity: Identity) -> bool:
         """Whether nothing need be stored for the customer to have this identity or contact."""
-        if identity in self.identities[customer_id]:
+        if identity in self.identities.get(customer_id, ()):
             return True
-        return not identity.matches and identity in self.contacts[customer_id]
+        return not identity.matches and identity in self.contacts.get(customer_id, ())
 
-    def schemes(self, customer_id: UUID) -> Mapping[Scheme, set[Identity]]:
-        """The customer's identities by kind."""
-        found: dict[Scheme, set[Identity]] = defaultdict(set)
-        for identity in self.identities[customer_id]:
-            found[identity.scheme].add(identity)
-        return found
+    def is_free(self, identity: Identity) -> bool:
+        """A known customer gets a further identity only if nobody has it yet; who shares one with whom is a matter for people."""
+        return not identity.matches or not self.holders.get(identity)
 
 
 def assign(arrivals: Sequence[Arrival], directory: Directory) -> list[Assignment]:
     """Answer *Who?* for each arrival in turn; one who is new in the batch is known to those behind him. Grows ``directory``."""
-    return [_assign_one(arrival, directory) for arrival in arrivals]
+    assignments = []
+    for arrival in arrivals:
+        assignment = judge(arrival, directory)
+        directory.add(assignment.customer_id, *assignment.links)
+        assignments.append(assignment)
+    return assignments
 
 
-def _assign_one(arrival: Arrival, directory: Directory) -> Assignment:
-    known = recognise(arrival.shown, directory)
-    customer_id = arrival.new_id if known is None else known
-    links = tuple(i for i in arrival.kept if not directory.has(customer_id, i) and (known is None or _is_free(i, directory)))
-    suspects = {other for identity in arrival.identities if identity.matches for other in directory.holders.get(identity, ())}
-    for identity in links:
-        directory.add(customer_id, identity)
-    return Assignment(customer_id, known is None, links, tuple(sorted(suspects - {customer_id})))
+def judge(arrival: Arrival, directory: Directory) -> Assignment:
+    """Answer *Who?* for one arrival."""
+    recognised = arrival.proven_id or recognise(arrival.shown, directory)
+    customer_id = recognised or arrival.new_id
+    links = tuple(i for i in arrival.kept if not directory.has(customer_id, i) and (recognised is None or directory.is_free(i)))
+    others = {other for identity in arrival.identities if identity.matches for other in directory.holders.get(identity, ())}
+    return Assignment(customer_id, customer_id not in directory.customers, links, tuple(sorted(others - {customer_id})))
 
 
 def recognise(shown: Sequence[Identity], directory: Directory) -> UUID | None:
@@ -201,10 +207,5 @@ def recognise(shown: Sequence[Identity], directory: Directory) -> UUID | None:
 
 def _disagrees(stronger: Sequence[Identity], holder: UUID, directory: Directory) -> bool:
     """Whether the holder has another identity of a stronger kind than the one by which he would be recognised."""
-    has = directory.schemes(holder)
-    return any(has.get(identity.scheme) and identity not in has[identity.scheme] for identity in stronger)
-
-
-def _is_free(identity: Identity, directory: Directory) -> bool:
-    """A known customer is given a further identity only if nobody else has it; who has it already is a matter for people."""
-    return not identity.matches or not directory.holders.get(identity)
+    has = directory.identities.get(holder, set())
+    return any(identity not in has and any(other.scheme is identity.scheme for other in has) for identity in stronger)

@@ -1,173 +1,104 @@
-"""What callers send and get: the only place where JSON becomes values. Unknown fields are errors, strings are not numbers."""
+"""What callers send and get: the only place where JSON becomes values."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from math import isfinite
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from annotated_types import GroupedMetadata
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from services.intake.acceptance import Attachment, Contact, ProductNamed, Scalar, Submission
-from shared.events.codes import MAX_TEXT, Channel, Locale, RequestType
+from shared.events.codes import Channel, Locale, RequestType
+from shared.http.fields import Day, Instant, Integer, Line, RequestModel, Text
 
 MAX_BATCH: Final = 500
 MAX_ATTACHMENTS: Final = 10
 MAX_METADATA: Final = 50
 MAX_METADATA_TEXT: Final = 1_000
-SAFE_INTEGER: Final = 2**53 - 1
+SAFE_INTEGER: Final = 2**53
 """The largest integer that every reader of JSON gets right."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
-_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})?")
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-def _without_nul(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not contain the NUL character")
-    return text
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if _CONTROL.search(text):
-        raise ValueError("must not contain control characters or line breaks")
-    return text
-
-
-def _scalar(value: Any) -> Scalar:
-    match value:
-        case None | bool():
-            return value
-        case str() if len(value) <= MAX_METADATA_TEXT:
-            return _without_nul(value)
-        case int() if -SAFE_INTEGER <= value <= SAFE_INTEGER:
-            return value
-        case float() if isfinite(value):
-            return value
-    raise ValueError(f"must be a string of at most {MAX_METADATA_TEXT} characters, a number, a boolean or null")
-
-
-def _written_as(pattern: re.Pattern[str], example: str) -> BeforeValidator:
-    """Numbers are no dates, though the parser would read them as seconds since 1970."""
-
-    def check(value: Any) -> Any:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise ValueError(f"must be written like {example}")
-        return value
-
-    return BeforeValidator(check)
-
-
-@dataclass(frozen=True)
-class Line(GroupedMetadata):
-    """A single line that says something, of at most ``limit`` characters."""
-
-    limit: int
-
-    def __iter__(self) -> Iterator[object]:
-        yield from StringConstraints(min_length=1, max_length=self.limit)
-        yield AfterValidator(_one_line)
-        yield AfterValidator(_not_blank)
-        yield Field(json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f\u2028\u2029]*$"})
-
-
-Text = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=MAX_TEXT),
-    AfterValidator(_without_nul),
-    AfterValidator(_not_blank),
-    Field(json_schema_extra={"pattern": r"^[^\u0000]*$"}),
-]
 _SCALARS: Final = {
     "anyOf": [
-        {"type": "string", "maxLength": MAX_METADATA_TEXT, "pattern": r"^[^\u0000]*$"},
+        {"type": "string", "maxLength": MAX_METADATA_TEXT},
         {"type": "integer", "minimum": -SAFE_INTEGER, "maximum": SAFE_INTEGER},
         {"type": "number"},
         {"type": "boolean"},
         {"type": "null"},
     ]
 }
+
+
+def _scalar(value: Any) -> Scalar:
+    match value:
+        case None | bool():
+            return value
+        case str() if len(value) <= MAX_METADATA_TEXT and "\0" not in value:
+            return value
+        case int() if -SAFE_INTEGER <= value <= SAFE_INTEGER:
+            return value
+        case float() if isfinite(value):
+            return value
+    raise PydanticCustomError("scalar", "Should be a text of at most 1000 characters, a number, true, false or null")
+
+
 # one check instead of a union: a union answers with one error per member, of which none says what is allowed
 Value = Annotated[Any, AfterValidator(_scalar), WithJsonSchema(_SCALARS)]
-Instant = Annotated[AwareDatetime, Field(strict=False), _written_as(_INSTANT, "2026-11-25T10:00:00+08:00")]
-Day = Annotated[date, Field(strict=False), _written_as(_DAY, "2026-11-25")]
 
 
-class Body(BaseModel):
-    """Root of what callers send."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class CustomerIn(Body):
+class CustomerIn(RequestModel):
     """The customer as the source knows him; every field is optional."""
 
-    name: Annotated[str, Line(200)] | None = None
-    phone: Annotated[str, Line(64)] | None = Field(default=None, examples=["+8613800138000"])
-    email: Annotated[str, Line(320)] | None = Field(default=None, examples=["wang.wei@example.com"])
-    app_user_id: Annotated[str, Line(200)] | None = Field(default=None, description="account in your app or shop, as you proved it")
+    name: Line | None = None
+    phone: Line | None = Field(default=None, examples=["+8613800138000"])
+    email: Line | None = Field(default=None, examples=["wang.wei@example.com"])
+    app_user_id: Line | None = Field(default=None, description="account in your app or shop, as you proved it")
     locale: Locale | None = Field(default=None, description="language for messages; guessed from the text when left out")
 
 
-class ProductIn(Body):
+class ProductIn(RequestModel):
     """The thing that the request is about."""
 
-    model: Annotated[str, Line(200)] | None = None
-    serial_number: Annotated[str, Line(100)] | None = None
+    model: Line | None = None
+    serial_number: Line | None = None
     purchase_date: Day | None = None
-    order_number: Annotated[str, Line(100)] | None = None
+    order_number: Line | None = None
 
 
-class AttachmentIn(Body):
+class AttachmentIn(RequestModel):
     """A file that the source holds; Aftercare keeps its address and does not fetch it."""
 
-    name: Annotated[str, Line(255)]
+    name: Line
     url: HttpUrl
-    content_type: Annotated[str, Line(100)] | None = None
-    size: Annotated[int, Field(ge=0, le=SAFE_INTEGER, description="bytes")] | None = None
+    content_type: Line | None = None
+    size: Annotated[Integer, Field(ge=0)] | None = Field(default=None, description="bytes")
 
 
-class RequestIn(Body):
+class RequestIn(RequestModel):
     """A customer's request, or his further message on an earlier one (`in_reply_to`)."""
 
     channel: Channel
-    external_id: Annotated[str, Line(300)] | None = Field(
+    external_id: Line | None = Field(
         default=None, description="the channel's own id of the message: the same id with the same content takes effect once"
     )
     customer: CustomerIn
     type: RequestType | None = Field(default=None, description="left out: decided at triage")
-    subject: Annotated[str, Line(300)] | None = None
+    subject: Line | None = None
     text: Text
     product: ProductIn | None = None
     expected_resolution_at: Instant | None = None
     occurred_at: Instant | None = Field(default=None, description="the source's time; at most 5 minutes ahead of ours")
-    in_reply_to: Annotated[str, Line(64)] | None = Field(default=None, description="reference or ticket number of the same customer")
-    attachments: Annotated[tuple[AttachmentIn, ...], Field(max_length=MAX_ATTACHMENTS, strict=False)] | None = None
-    metadata: Annotated[dict[Annotated[str, Line(64)], Value], Field(max_length=MAX_METADATA)] | None = None
+    in_reply_to: Line | None = Field(default=None, description="reference or ticket number of the same customer")
+    attachments: Annotated[tuple[AttachmentIn, ...], Field(max_length=MAX_ATTACHMENTS)] | None = None
+    metadata: Annotated[dict[Line, Value], Field(max_length=MAX_METADATA)] | None = None
 
     model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
         json_schema_extra={
             "example": {
                 "channel": "web",
@@ -178,7 +109,7 @@ class RequestIn(Body):
                 "text": "洗衣机今天早上开始不转了，显示 E3。",
                 "product": {"model": "WM-900", "serial_number": "SN2026001234", "purchase_date": "2026-03-01"},
             }
-        }
+        },
     )
 
     def submission(self) -> Submission:
@@ -208,7 +139,7 @@ def _product(product: ProductIn) -> ProductNamed:
     return ProductNamed(product.model, product.serial_number, product.purchase_date, product.order_number)
 
 
-class BatchIn(Body):
+class BatchIn(RequestModel):
     """Up to 500 requests, each accepted or refused by itself."""
 
     requests: Annotated[tuple[RequestIn, ...], Field(min_length=1, max_length=MAX_BATCH)]

@@ -29,8 +29,8 @@ MAIL, OTHER_MAIL = email_identity("wang@example.com"), email_identity("li@exampl
 PHONE, OTHER_PHONE = phone_identity("13800138000", "CN"), phone_identity("13900139000", "CN")
 
 
-def arrives(*identities: Identity, new_id: UUID = C, self_service: bool = False) -> Arrival:
-    return Arrival(identities, new_id, self_service)
+def arrives(*identities: Identity, new_id: UUID = C, proven_id: UUID | None = None) -> Arrival:
+    return Arrival(identities, new_id, proven_id)
 
 
 def who(arrival: Arrival, *links: tuple[UUID, Identity]) -> Assignment:
@@ -40,7 +40,9 @@ def who(arrival: Arrival, *links: tuple[UUID, Identity]) -> Assignment:
 # --- normalising ---------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["13800138000", "138 0013 8000", "+86 138-0013-8000", "0086 138 0013 8000", "＋８６１３８００１３８０００"])
+@pytest.mark.parametrize(
+    "text", ["13800138000", "138 0013 8000", "+86 138-0013-8000", "0086 138 0013 8000", "＋８６１３８００１３８０００"]
+)
 def test_one_phone_number_has_one_spelling(text: str) -> None:
     assert phone_identity(text, "CN").value == "+8613800138000"
 
@@ -66,7 +68,9 @@ def test_the_case_of_an_address_does_not_matter_but_is_kept_for_writing() -> Non
     assert identity.address == "Wang.Wei@example.com"
 
 
-@pytest.mark.parametrize("text", ["", "wang", "wang@", "@example.com", "a@b", "a b@example.com", "a@example..com", "a@example.com\nBcc: x@y.z"])
+@pytest.mark.parametrize(
+    "text", ["", "wang", "wang@", "@example.com", "a@b", "a b@example.com", "a@example..com", "a@example.com\nBcc: x@y.z"]
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):
         email_identity(text)
@@ -141,18 +145,20 @@ def test_two_requests_of_one_new_customer_in_a_batch_are_his() -> None:
 # --- the customer's own key ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_claimed_address_does_not_open_another_customers_affairs() -> None:
-    found = who(arrives(OTHER_APP, MAIL, self_service=True), (A, MAIL))
+def test_a_customer_s_own_key_says_who_he_is_whatever_else_he_claims() -> None:
+    found = who(arrives(APP, MAIL, proven_id=B), (A, APP), (A, MAIL), (B, PHONE))
 
-    assert (found.customer_id, found.is_new, found.suspects) == (C, True, (A,))
+    assert (found.customer_id, found.is_new, found.suspects) == (B, False, (A,))
+
+
+def test_a_customer_whose_key_was_issued_before_his_first_request_is_registered_under_its_id() -> None:
+    assert who(arrives(proven_id=B)) == Assignment(B, is_new=True)
 
 
 def test_a_claimed_address_is_a_contact_by_which_nobody_is_recognised_later() -> None:
-    directory = Directory()
+    claimed, victim = assign([arrives(APP, MAIL, proven_id=A), arrives(MAIL, new_id=B)], Directory())
 
-    claimed, victim = assign([arrives(APP, MAIL, new_id=A, self_service=True), arrives(MAIL, new_id=B)], directory)
-
-    assert [link.matches for link in claimed.links] == [True, False]
+    assert [(link.scheme, link.matches) for link in claimed.links] == [(Scheme.EMAIL, False)]
     assert (victim.customer_id, victim.is_new) == (B, True)
 
 
@@ -174,9 +180,11 @@ def _one_per_scheme(found: list[Identity]) -> tuple[Identity, ...]:
 shown = st.lists(identities, max_size=4).map(_one_per_scheme)
 
 
-@given(st.lists(st.tuples(shown, st.booleans()), max_size=12))
-def test_an_account_never_belongs_to_two_customers_nor_a_customer_to_two_accounts(batch: list[tuple[tuple[Identity, ...], bool]]) -> None:
-    arrivals = [Arrival(shows, UUID(int=n), own_key) for n, (shows, own_key) in enumerate(batch, start=1)]
+@given(st.lists(st.tuples(shown, st.none() | st.integers(100, 102).map(lambda n: UUID(int=n))), max_size=12))
+def test_an_account_never_belongs_to_two_customers_nor_a_customer_to_two_accounts(
+    batch: list[tuple[tuple[Identity, ...], UUID | None]],
+) -> None:
+    arrivals = [Arrival(shows, UUID(int=n), proven_id) for n, (shows, proven_id) in enumerate(batch, start=1)]
     directory = Directory()
 
     assign(arrivals, directory)

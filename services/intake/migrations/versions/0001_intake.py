@@ -29,7 +29,9 @@ def _references() -> None:
     key = op.create_table(
         "reference_key",
         sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
-        sa.Column("key", sa.LargeBinary, nullable=False, comment="made once by the first migration; another key could give a number out twice"),
+        sa.Column(
+            "key", sa.LargeBinary, nullable=False, comment="made once by the first migration; another key could give a number out twice"
+        ),
         sa.CheckConstraint("id = 1", name="reference_key_one_row"),
     )
     op.bulk_insert(key, [{"id": 1, "key": secrets.token_bytes(32)}])

@@ -1,0 +1,1 @@
+"""What intake does when something knocks: take requests, keep its copy of tickets, let customers know."""

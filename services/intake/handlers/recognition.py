@@ -1,0 +1,130 @@
+"""Whose the requests of a batch are: known customers are found without a lock, new ones registered under one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from services.intake.acceptance import Accepted
+from services.intake.identity import Arrival, Assignment, Identity, assign, judge
+from services.intake.language import choose_locale
+from services.intake.store import customers as store
+from services.intake.store import requests
+from services.intake.store.customers import Known, Link, NewCustomer
+from shared.database import Transaction
+from shared.errors import Unavailable
+from shared.events.intake import CustomerRegistered
+
+
+class CustomerChanged(Unavailable):
+    """While a reply came in, its customer ceased to be recognisable by what he showed; the next attempt sees clearly."""
+
+    code = "customer_changed"
+
+
+@dataclass
+class Recognition:
+    """Whose each request is. Until `save`, this is what an unlocked look says; nothing is stored yet."""
+
+    accepted: Mapping[int, Accepted]
+    arrivals: Mapping[int, Arrival]
+    known: Known
+    owners: Mapping[str, UUID]
+    assignments: dict[int, Assignment]
+    locales: dict[UUID, str] = field(default_factory=dict)
+
+    def may_reply(self, index: int, number: str | None) -> bool:
+        """Whether the number is one that the request's customer may reply to; no number is no reply."""
+        return number is None or self.owners.get(number) == self.assignments[index].customer_id
+
+    def customer_of(self, index: int) -> UUID:
+        """Whose the request is."""
+        return self.assignments[index].customer_id
+
+    def locale_of(self, customer_id: UUID) -> str | None:
+        """The language that the customer was registered with."""
+        return self.locales.get(customer_id) or self.known.locales.get(customer_id)
+
+    async def save(self, tx: Transaction, indices: Iterable[int]) -> dict[UUID, CustomerRegistered]:
+        """Register who is new and keep what is new of the others, for these requests; the events of those registered.
+
+        Raises:
+            CustomerChanged: see there.
+        """
+        indices = list(indices)
+        unsettled = [index for index in indices if not self.assignments[index].is_settled]
+        if unsettled:
+            await self._look_again(tx, unsettled)
+        registered = await self._register(tx, unsettled)
+        await self._link(tx, indices)
+        return registered
+
+    async def _look_again(self, tx: Transaction, indices: list[int]) -> None:
+        """With the identities locked, what is read now holds until COMMIT."""
+        shown = {identity for index in indices for identity in self.arrivals[index].identities}
+        if shown:
+            await store.lock_identities(tx, shown)
+        self.known = await _known_of(tx, (self.arrivals[index] for index in indices))
+        found = assign([self.arrivals[index] for index in indices], self.known.directory)
+        for index, assignment in zip(indices, found, strict=True):
+            is_reply = self.accepted[index].in_reply_to is not None
+            if is_reply and assignment.customer_id != self.assignments[index].customer_id:
+                raise CustomerChanged("the customer is being registered by another request; send the request again")
+            self.assignments[index] = assignment
+
+    async def _register(self, tx: Transaction, indices: list[int]) -> dict[UUID, CustomerRegistered]:
+        new: dict[UUID, NewCustomer] = {}
+        for index in indices:
+            if self.assignments[index].is_new:
+                new[self.customer_of(index)] = self._new_customer(index)
+        if not new:
+            return {}
+        self.locales.update({customer_id: customer.locale for customer_id, customer in new.items()})
+        registered = await store.register(tx, list(new.values()))
+        return {customer_id: _registered(new[customer_id]) for customer_id in registered}
+
+    def _new_customer(self, index: int) -> NewCustomer:
+        accepted = self.accepted[index]
+        sent = accepted.submission.customer
+        locale = choose_locale(sent.locale, accepted.guessed_locale, None)
+        return NewCustomer(self.customer_of(index), sent.name, locale, accepted.received_at)
+
+    async def _link(self, tx: Transaction, indices: list[int]) -> None:
+        links = [Link(self.customer_of(i), identity) for i in indices for identity in self.assignments[i].links]
+        suspicions = [(self.customer_of(i), other) for i in indices for other in self.assignments[i].suspects]
+        if not links and not suspicions:
+            return
+        at = max(self.accepted[index].received_at for index in indices)
+        if links:
+            await store.link(tx, links, at)
+        if suspicions:
+            await store.suggest_merges(tx, suspicions, at)
+
+
+async def recognise(tx: Transaction, accepted: Mapping[int, Accepted]) -> Recognition:
+    """Look whose these requests are, and whose the numbers that they reply to."""
+    arrivals = {
+        index: Arrival(request.identities, new_id=uuid4(), proven_id=request.caller.customer_id) for index, request in accepted.items()
+    }
+    known = await _known_of(tx, arrivals.values())
+    numbers = {request.in_reply_to for request in accepted.values() if request.in_reply_to is not None}
+    owners = await requests.owners_of(tx, numbers) if numbers else {}
+    assignments = {index: judge(arrival, known.directory) for index, arrival in arrivals.items()}
+    return Recognition(accepted, arrivals, known, owners, assignments)
+
+
+async def _known_of(tx: Transaction, arrivals: Iterable[Arrival]) -> Known:
+    identities: set[Identity] = set()
+    proven: set[UUID] = set()
+    for arrival in arrivals:
+        identities.update(arrival.identities)
+        if arrival.proven_id is not None:
+            proven.add(arrival.proven_id)
+    return await store.known_of(tx, identities, proven) if identities or proven else Known()
+
+
+def _registered(customer: NewCustomer) -> CustomerRegistered:
+    return CustomerRegistered(
+        occurred_at=customer.registered_at, customer_id=customer.customer_id, name=customer.name, locale=customer.locale
+    )
