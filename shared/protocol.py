@@ -145,8 +145,13 @@ def read_after(cursor: int, floor: int) -> int:
     return max(cursor, floor)
 
 
-def sendable(after: int, seqs: Sequence[int]) -> int | OutboxHole:
-    """How many of the rows read (their numbers, ascending) may be sent: all, if they go on without a hole right after ``after``."""
+def sendable(after: int, seqs: Sequence[int], head: int = 0) -> int | OutboxHole:
+    """How many of the rows read (their numbers, ascending) may be sent: all, if they go on without a hole right after ``after``.
+
+    Nothing read although ``head`` is higher is a hole as well.
+    """
+    if not seqs and head > after:
+        return OutboxHole(after + 1, head + 1)
     for index, seq in enumerate(seqs):
         if seq != after + 1 + index:
             return OutboxHole(after + 1 + index, seq)
@@ -164,6 +169,15 @@ def heartbeat_due(*, cursor: int, head: int, floor: int, known: Iterable[int], q
     Without it a loss in a partition that goes quiet would stay unseen: nothing follows that could show the gap.
     """
     return quiet_for >= quiet and 0 < head == cursor and any(floor <= seq < head for seq in known)
+
+
+def check_known(known: Iterable[int], head: int) -> HistoryMismatch | None:
+    """Whether a consumer has applied a number that was never given out: the database was restored, and the broker has lost what would show it.
+
+    New events would take the numbers that this consumer drops as repeats.
+    """
+    highest = max(known, default=0)
+    return HistoryMismatch(highest, head, "a consumer has applied a number that was never given out") if highest > head else None
 
 
 def is_below_floor(known: int, floor: int) -> bool:
@@ -380,9 +394,10 @@ def plan_resume(
 ) -> ResumePlan:
     """Give every number above the restored cursor one owner again, so that nothing accepted since the restore is dropped as a duplicate.
 
-    Rows that the broker holds under the same number and id stay. The others move above everything that the broker holds or a consumer has
-    applied. The numbers between become fillers; a filler takes the id that the broker, or else the consumer that stands there, has for that
-    number, so that predecessors and tail checks agree from then on.
+    Rows up to the last one that the broker or a consumer knows under the same number and id stay: an event names its predecessor, so what lies
+    before it is shared too, even where the topic has lost it. Later rows move above everything that the broker holds or a consumer has
+    applied. The numbers between become fillers; a filler takes the id that is known outside for its number, so that predecessors
+    and tail checks agree from then on.
 
     Args:
         rows: outbox rows above the restored cursor, ascending.
@@ -390,17 +405,17 @@ def plan_resume(
         applied: last_seq -> last_id of each consumer.
         head: the restored head (the last row's number).
     """
-    held = {row.seq for row in rows if row.seq in broker and broker[row.seq].event_id == row.event_id}
-    moving = [row for row in rows if row.seq not in held]
-    top = max([cursor, *broker, *applied, *held])
-    if not broker.keys() - held and top <= max(held, default=cursor):
+    outside = {seq: event_id for seq, event_id in applied.items() if event_id is not None}
+    outside |= {record.seq - 1: record.previous_id for record in broker.values() if record.previous_id is not None}
+    outside |= {record.seq: record.event_id for record in broker.values()}
+    agreed = max((row.seq for row in rows if outside.get(row.seq) == row.event_id), default=cursor)
+    top = max([agreed, *broker, *applied])
+    if top == agreed:
         # the broker and the consumers know nothing that the database does not: every row may keep its number
         return ResumePlan(tuple(Placed(row.seq, row.event_id, row.event_id) for row in rows), max(head, top), ())
-    ids = {row.seq: row.event_id for row in rows}
-    placed = [
-        Placed(seq, ids[seq], ids[seq]) if seq in held else Placed(seq, broker[seq].event_id if seq in broker else applied.get(seq), None)
-        for seq in range(cursor + 1, top + 1)
-    ]
-    placed += [Placed(top + 1 + index, row.event_id, row.event_id) for index, row in enumerate(moving)]
-    lost = tuple(broker[seq] for seq in sorted(broker) if seq not in held)
-    return ResumePlan(tuple(placed), top + len(moving), lost)
+    staying = [Placed(row.seq, row.event_id, row.event_id) for row in rows if row.seq <= agreed]
+    fillers = [Placed(seq, outside.get(seq), None) for seq in range(agreed + 1, top + 1)]
+    moving = [row.event_id for row in rows if row.seq > agreed]
+    moved = [Placed(seq, event_id, event_id) for seq, event_id in enumerate(moving, top + 1)]
+    lost = tuple(broker[seq] for seq in sorted(broker) if seq > agreed)
+    return ResumePlan((*staying, *fillers, *moved), top + len(moving), lost)
