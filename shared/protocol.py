@@ -172,9 +172,9 @@ def heartbeat_due(*, cursor: int, head: int, floor: int, known: Iterable[int], q
 
 
 def check_known(known: Iterable[int], head: int) -> HistoryMismatch | None:
-    """Whether a consumer has applied a number that was never given out: the database was restored, and the broker has lost what would show it.
+    """Whether a consumer has applied a number that was never given out.
 
-    New events would take the numbers that this consumer drops as repeats.
+    Then the database was restored, and the broker has lost what would show it; new events would take numbers that this consumer drops.
     """
     highest = max(known, default=0)
     return HistoryMismatch(highest, head, "a consumer has applied a number that was never given out") if highest > head else None
@@ -394,9 +394,9 @@ def plan_resume(
 ) -> ResumePlan:
     """Give every number above the restored cursor one owner again, so that nothing accepted since the restore is dropped as a duplicate.
 
-    Rows up to the last one that the broker or a consumer knows under the same number and id stay: an event names its predecessor, so what lies
-    before it is shared too, even where the topic has lost it. Later rows move above everything that the broker holds or a consumer has
-    applied. The numbers between become fillers; a filler takes the id that is known outside for its number, so that predecessors
+    Rows up to the last one that the broker or a consumer knows under the same number and id stay: an event names its predecessor, so what
+    lies before it is shared too, even where the topic has lost it. Later rows move above everything that the broker holds or a consumer
+    has applied. The numbers between become fillers; a filler takes the id that is known outside for its number, so that predecessors
     and tail checks agree from then on.
 
     Args:
