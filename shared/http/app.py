@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from shared import errors
 from shared.http import openapi, probes, problems
+from shared.http.docs import docs_router
 from shared.http.door import REQUEST_ID, Door
 from shared.http.keys import REPLAYED
 from shared.http.routes import ScopedRoute
@@ -40,15 +41,16 @@ def create_app(runtime: AnyRuntime, *, title: str, description: str, lifespan: L
         description=description,
         version=runtime.version,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
     )
     app.state.runtime = runtime
     # a route that bypasses http.Router is refused as well
     app.router.route_class = ScopedRoute
     app.include_router(probes.router)
+    app.include_router(docs_router(app))
     _handle_errors(app)
     _add_middleware(app, runtime)
     openapi.complete(app)
