@@ -6,57 +6,57 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    Field,
+    ModelWrapValidatorHandler,
+    RootModel,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from services.tickets.sla import ClockState, Priority
 from services.tickets.workflow import commands
 from services.tickets.workflow.commands import Command, Letter
 from services.tickets.workflow.status import Action, Cause, Status
-from shared.events.codes import MAX_TEXT, RequestType
+from shared.events.codes import RequestType
+from shared.http.fields import Boolean, RequestModel, Text
 
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$"), Field(description="a code of the organisation's lists")]
-
-
-def _says_something(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must hold more than white space")
-    return text
-
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_says_something)]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+ListCode = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$"), Field(description="a code of the organisation's lists")
+]
 
 
 # ------------------------------------------------------------------ parameters of actions
 
 
-class TriageParams(_Body):
+class TriageParams(RequestModel):
     """What it is and how soon it matters."""
 
     priority: Priority
     type: RequestType | None = Field(default=None, description="may stay out where the request named it")
-    category: Code | None = None
-    root_topic: Code | None = None
+    category: ListCode | None = None
+    root_topic: ListCode | None = None
 
     def command(self) -> Command:
         """In the workflow's terms."""
         return commands.Triage(self.priority, self.type, self.category, self.root_topic)
 
 
-class TakeParams(_Body):
+class TakeParams(RequestModel):
     """For which team, if for any."""
 
-    team: Code | None = None
+    team: ListCode | None = None
 
     def command(self) -> Command:
         """In the workflow's terms."""
         return commands.Take(self.team)
 
 
-class StartParams(_Body):
+class StartParams(RequestModel):
     """Nothing to fill in."""
 
     def command(self) -> Command:
@@ -64,18 +64,18 @@ class StartParams(_Body):
         return commands.Start()
 
 
-class WaitParams(_Body):
+class WaitParams(RequestModel):
     """What the ticket waits for."""
 
     on: Cause
-    reason: Code | None = None
+    reason: ListCode | None = None
 
     def command(self) -> Command:
         """In the workflow's terms."""
         return commands.Wait(self.on, self.reason)
 
 
-class ResumeParams(_Body):
+class ResumeParams(RequestModel):
     """Nothing to fill in."""
 
     def command(self) -> Command:
@@ -83,28 +83,28 @@ class ResumeParams(_Body):
         return commands.Resume()
 
 
-class ReplyParams(_Body):
+class ReplyParams(RequestModel):
     """What is written, and to whom."""
 
     text: Text
-    public: bool = Field(default=True, description="false: a note for colleagues, which is no first response")
+    public: Boolean = Field(default=True, description="false: a note for colleagues, which is no first response")
 
     def command(self) -> Letter:
         """In the workflow's terms."""
         return Letter(self.text, self.public)
 
 
-class ResolveParams(_Body):
+class ResolveParams(RequestModel):
     """Which kind of solution was given."""
 
-    resolution_code: Code
+    resolution_code: ListCode
 
     def command(self) -> Command:
         """In the workflow's terms."""
         return commands.Resolve(self.resolution_code)
 
 
-class ConfirmParams(_Body):
+class ConfirmParams(RequestModel):
     """Nothing to fill in."""
 
     def command(self) -> Command:
@@ -112,27 +112,27 @@ class ConfirmParams(_Body):
         return commands.Confirm()
 
 
-class CloseParams(_Body):
+class CloseParams(RequestModel):
     """Why, if there is something to say."""
 
-    reason: Code = "staff"
+    reason: ListCode = "staff"
 
     def command(self) -> Command:
         """In the workflow's terms."""
         return commands.Close(self.reason)
 
 
-class ReopenParams(_Body):
+class ReopenParams(RequestModel):
     """Why, if there is something to say."""
 
-    reason: Code = "staff"
+    reason: ListCode = "staff"
 
     def command(self) -> Command:
         """In the workflow's terms."""
         return commands.Reopen(self.reason)
 
 
-class CancelParams(_Body):
+class CancelParams(RequestModel):
     """Why there will be no solution."""
 
     reason: Literal["withdrawn", "duplicate", "spam", "test", "not_a_request"]
@@ -160,84 +160,84 @@ PARAMS: Final[Mapping[Action, type[BaseModel]]] = {
 # ------------------------------------------------------------------ actions
 
 
-class TriageAction(_Body):
+class TriageAction(RequestModel):
     """Say what it is and how soon it matters."""
 
     action: Literal[Action.TRIAGE]
     params: TriageParams
 
 
-class TakeAction(_Body):
+class TakeAction(RequestModel):
     """Take it as one's own."""
 
     action: Literal[Action.TAKE]
     params: TakeParams = TakeParams()
 
 
-class StartAction(_Body):
+class StartAction(RequestModel):
     """Begin to work on it."""
 
     action: Literal[Action.START]
     params: StartParams = StartParams()
 
 
-class WaitAction(_Body):
+class WaitAction(RequestModel):
     """Nothing can be done until something arrives."""
 
     action: Literal[Action.WAIT]
     params: WaitParams
 
 
-class ResumeAction(_Body):
+class ResumeAction(RequestModel):
     """Go on working."""
 
     action: Literal[Action.RESUME]
     params: ResumeParams = ResumeParams()
 
 
-class ReplyAction(_Body):
+class ReplyAction(RequestModel):
     """Write to the customer, or a note for colleagues."""
 
     action: Literal[Action.REPLY]
     params: ReplyParams
 
 
-class ResolveAction(_Body):
+class ResolveAction(RequestModel):
     """Give the solution."""
 
     action: Literal[Action.RESOLVE]
     params: ResolveParams
 
 
-class ConfirmAction(_Body):
+class ConfirmAction(RequestModel):
     """Record that the customer calls it solved."""
 
     action: Literal[Action.CONFIRM]
     params: ConfirmParams = ConfirmParams()
 
 
-class CloseAction(_Body):
+class CloseAction(RequestModel):
     """End it before the reopen window ends."""
 
     action: Literal[Action.CLOSE]
     params: CloseParams = CloseParams()
 
 
-class ReopenAction(_Body):
+class ReopenAction(RequestModel):
     """The solution did not hold."""
 
     action: Literal[Action.REOPEN]
     params: ReopenParams = ReopenParams()
 
 
-class CancelAction(_Body):
+class CancelAction(RequestModel):
     """End it without a solution."""
 
     action: Literal[Action.CANCEL]
     params: CancelParams
 
 
-ActionRequest = Annotated[
+AnyAction = Annotated[
     TriageAction
     | TakeAction
     | StartAction
@@ -251,6 +251,30 @@ ActionRequest = Annotated[
     | CancelAction,
     Field(discriminator="action"),
 ]
+
+
+class ActionRequest(RootModel[AnyAction]):
+    """One action with its parameters; what is allowed now is listed by the same address."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _without_tag(cls, value: Any, parse: ModelWrapValidatorHandler[ActionRequest]) -> ActionRequest:
+        """Name wrong fields by where they are in the body: pydantic puts the kind of action before them."""
+        try:
+            return parse(value)
+        except ValidationError as error:
+            found = [_as_sent(wrong) for wrong in error.errors(include_url=False, include_input=False)]
+            raise ValidationError.from_exception_data("ActionRequest", found) from None
+
+
+def _as_sent(wrong: ErrorDetails) -> InitErrorDetails:
+    code, words, place = wrong["type"], wrong["msg"], wrong["loc"]
+    if code.startswith("union_tag"):
+        code = "missing" if code == "union_tag_not_found" else "enum"
+        place, words = ("action",), f"Should be one of {', '.join(Action)}"
+    elif place and place[0] in set(Action):
+        place = place[1:]
+    return InitErrorDetails(type=PydanticCustomError(code, "{words}", {"words": words}), loc=place, input=None)
 
 
 # ------------------------------------------------------------------ answers
@@ -341,27 +365,6 @@ class ActionView(BaseModel):
 
     action: Action
     params_schema: dict[str, Any] = Field(description="JSON Schema of params")
-
-
-class TicketPage(BaseModel):
-    """Tickets, newest first."""
-
-    items: list[TicketView]
-    next_cursor: str | None
-
-
-class HistoryPage(BaseModel):
-    """Steps in order."""
-
-    items: list[HistoryView]
-    next_cursor: str | None
-
-
-class MessagePage(BaseModel):
-    """Messages in order."""
-
-    items: list[MessageView]
-    next_cursor: str | None
 
 
 class ActionList(BaseModel):

@@ -45,7 +45,7 @@ async def act(tx: Transaction, number: str, asked: Command | Letter, *, by: Acto
         raise NotFound(f"no ticket {number}")
     ticket = tickets[number]
     if ticket.version != version:
-        raise Stale(f"ticket {number} is at version {ticket.version}", facts={"ticket": number, "version": ticket.version})
+        raise Stale(f"ticket {number} is at version {ticket.version}", facts={"current_version": ticket.version})
     return await _carry_out(tx, Docket(tickets), ticket, asked, by, at)
 
 

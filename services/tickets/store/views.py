@@ -136,16 +136,16 @@ async def changes(tx: Transaction, number: str) -> list[Change]:
 _FACTS: Final[Mapping[str, TypeAdapter[Fact]]] = {name: TypeAdapter(fact) for fact, name in NAMES.items()}
 
 
-async def messages(tx: Transaction, number: str, *, after: int, limit: int, public_only: bool = False) -> list[MessageView]:
+async def messages(tx: Transaction, number: str, *, after: int, limit: int) -> list[MessageView]:
     """What was written on the ticket, in order, from the version after that one."""
-    rows = await tx.fetch(
-        """
-        SELECT id, version, author, public, at, channel, reference, text, truncated FROM message
-         WHERE number = $1 AND version > $2 AND (public OR NOT $3) ORDER BY version LIMIT $4
-        """,
-        number,
-        after,
-        public_only,
-        limit,
-    )
+    rows = await tx.fetch(f"{_MESSAGES} AND version > $2 ORDER BY version LIMIT $3", number, after, limit)
     return [MessageView(**row) for row in rows]
+
+
+async def newest_public_messages(tx: Transaction, number: str, *, limit: int) -> list[MessageView]:
+    """The end of what the customer wrote or was written, in order."""
+    rows = await tx.fetch(f"{_MESSAGES} AND public ORDER BY version DESC LIMIT $2", number, limit)
+    return [MessageView(**row) for row in reversed(rows)]
+
+
+_MESSAGES: Final = "SELECT id, version, author, public, at, channel, reference, text, truncated FROM message WHERE number = $1"

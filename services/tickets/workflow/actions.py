@@ -64,7 +64,7 @@ class TransitionRefused(Conflict):
             f"{action} is refused for a ticket that is {ticket.status}: {reason}",
             facts={
                 "ticket": ticket.number,
-                "status": str(ticket.status),
+                "ticket_status": str(ticket.status),
                 "action": str(action),
                 "reason": reason,
                 "allowed": [str(other) for other in allowed],
