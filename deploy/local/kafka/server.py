@@ -63,7 +63,8 @@ class KafkaServer(Server):
         self._node_id = node_id
         self._quorum = dict(quorum or {node_id: controller_port})
         self._controller_port = controller_port
-        self._cluster_id = cluster_id or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # a first byte of our own: an id that starts with "-" would be taken for an option
+        self._cluster_id = cluster_id or base64.urlsafe_b64encode(b"A" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         self._log = log or self.folder / "kafka.log"
         self._settings = dict(settings or {})
 
