@@ -1,0 +1,124 @@
+"""What timers do: announce what was missed, close what nobody reopened; once, dated at the due time. The real loop on real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from services.tickets.handlers import deadlines, desk
+from services.tickets.store import loading
+from services.tickets.workflow import ticket as tickets
+from services.tickets.workflow.commands import Command, Letter, Resolve, Take
+from services.tickets.workflow.status import Status
+from services.tickets.workflow.ticket import REOPEN_WINDOW
+from shared import clock
+from shared.database import Database
+from shared.events.tickets import SlaBreached, TicketClosed
+from shared.timers import TimerLoop, TimerSpec
+from tests.tickets.builders import AGENT, DAY, HOUR, request_received
+from tests.tickets.observation import due, take_in, ticket, told
+
+pytestmark = pytest.mark.postgres
+
+
+def ago(span: timedelta) -> datetime:
+    """That long before this moment, in whole milliseconds as clocks are stored."""
+    return (clock.now() - span).replace(microsecond=0)
+
+
+async def opened(database: Database, at: datetime) -> str:
+    request = request_received(occurred_at=at)
+    await take_in(database, request)
+    return request.reference
+
+
+async def act(database: Database, number: str, *commands: Command | Letter, at: datetime) -> None:
+    for command in commands:
+        seen = await ticket(database, number)
+        async with database.transaction() as tx:
+            await desk.act(tx, number, command, by=AGENT, version=seen.version, at=at)
+
+
+async def fire(database: Database) -> int:
+    """One round of the timer loop."""
+    return await TimerLoop(database, TimerSpec(lock=loading.lock_idle, fire=deadlines.fire)).round()
+
+
+async def breaches(database: Database, number: str) -> list[str]:
+    return [event.target for event in await told(database, number) if isinstance(event, SlaBreached)]
+
+
+async def test_a_missed_target_is_told_at_its_due_time_however_late_the_timer(tickets_database: Database) -> None:
+    at = ago(9 * HOUR)
+    number = await opened(tickets_database, at)
+
+    await fire(tickets_database)
+
+    *_, event = await told(tickets_database, number)
+    assert isinstance(event, SlaBreached)
+    assert (event.target, event.occurred_at, event.clock.met_at) == ("first_response", at + 4 * HOUR, None)
+    assert await due(tickets_database, number) == {"resolution": at + 3 * DAY}
+
+
+async def test_it_is_told_once_and_the_earlier_first(tickets_database: Database) -> None:
+    number = await opened(tickets_database, ago(30 * DAY))
+
+    fired = [await fire(tickets_database) for _ in range(3)]
+
+    assert fired == [2, 0, 0]
+    assert await breaches(tickets_database, number) == ["first_response", "resolution"]
+    assert await due(tickets_database, number) == {}
+
+
+async def test_nothing_is_told_before_its_time_or_after_it_was_met(tickets_database: Database) -> None:
+    young = await opened(tickets_database, ago(HOUR))
+    answered = await opened(tickets_database, ago(2 * DAY))
+    await act(tickets_database, answered, Letter("We look into it."), at=ago(2 * DAY - HOUR))
+
+    assert await fire(tickets_database) == 0
+    assert await breaches(tickets_database, young) == await breaches(tickets_database, answered) == []
+
+
+async def test_a_resolved_ticket_is_closed_when_the_window_ends(tickets_database: Database) -> None:
+    at = ago(REOPEN_WINDOW + HOUR)
+    number, later = await opened(tickets_database, at), await opened(tickets_database, at)
+    await act(tickets_database, number, Letter("Done."), Take(), Resolve("repaired"), at=at)
+    await act(tickets_database, later, Letter("Done."), Take(), Resolve("repaired"), at=at + 2 * HOUR)
+
+    await fire(tickets_database)
+
+    *_, event = await told(tickets_database, number)
+    assert isinstance(event, TicketClosed)
+    assert (event.reason, event.occurred_at, event.actor) == ("window_over", at + REOPEN_WINDOW, "system")
+    assert (await ticket(tickets_database, number)).status is Status.CLOSED
+    assert (await ticket(tickets_database, later)).status is Status.RESOLVED
+
+
+async def test_a_ticket_that_somebody_works_on_is_left_for_the_next_round(tickets_database: Database) -> None:
+    number = await opened(tickets_database, ago(DAY))
+
+    async with tickets_database.transaction() as tx:
+        await loading.lock(tx, [number])
+        while_held = await fire(tickets_database)
+    afterwards = await fire(tickets_database)
+
+    assert (while_held, afterwards) == (0, 1)
+
+
+async def test_several_timer_loops_tell_it_once(tickets_database: Database) -> None:
+    numbers = [await opened(tickets_database, ago(DAY)) for _ in range(5)]
+
+    fired = await asyncio.gather(*(fire(tickets_database) for _ in range(4)))
+
+    assert sum(fired) == 5
+    assert [await breaches(tickets_database, number) for number in numbers] == [["first_response"]] * 5
+
+
+async def test_timers_are_what_the_ticket_says_is_due(tickets_database: Database) -> None:
+    at = ago(HOUR)
+    number = await opened(tickets_database, at)
+    await act(tickets_database, number, Take(), Resolve("repaired"), at=at)
+
+    assert await due(tickets_database, number) == tickets.deadlines(await ticket(tickets_database, number))

@@ -1,0 +1,40 @@
+"""The README's drawing and tables are those of the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.tickets import models
+from services.tickets.workflow.status import PERMITTED, Role, diagram
+from shared.events import contracts
+from shared.events.topics import produced_by
+
+pytestmark = pytest.mark.pure
+
+README = (Path(models.__file__).parent / "README.md").read_text()
+
+
+def test_the_drawing_is_the_table() -> None:
+    assert f"```mermaid\n{diagram()}\n```" in README
+
+
+def test_who_may_do_what_is_the_table() -> None:
+    rows = [f"| {action} | {', '.join(role for role in Role if role in who)} |" for action, who in PERMITTED.items()]
+
+    assert "\n".join(rows) in README
+
+
+def test_every_table_of_its_own_is_explained() -> None:
+    own = {"ticket", "sla_clock", "sla_pause", "history", "message", "alias", "series", "customer", "sla_policy", "sla_budget"}
+
+    assert own < set(models.metadata.tables)
+    assert all(f"`{name}`" in README for name in own)
+
+
+def test_every_event_that_it_can_publish_is_explained() -> None:
+    # the contract of sla.warned exists; nothing warns yet
+    types = {contract.TYPE for contract in contracts() if contract.TOPIC in produced_by("tickets")} - {"sla.warned.v1"}
+
+    assert {name for name in types if f"`{name}`" not in README} == set()
