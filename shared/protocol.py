@@ -171,13 +171,21 @@ def heartbeat_due(*, cursor: int, head: int, floor: int, known: Iterable[int], q
     return quiet_for >= quiet and 0 < head == cursor and any(floor <= seq < head for seq in known)
 
 
-def check_known(known: Iterable[int], head: int) -> HistoryMismatch | None:
-    """Whether a consumer has applied a number that was never given out.
+def check_known(known: Iterable[tuple[int, UUID | None]], head: int, head_id: UUID | None) -> HistoryMismatch | None:
+    """Whether a consumer has applied what this outbox never held: a number above the head, or another event as the head.
 
-    Then the database was restored, and the broker has lost what would show it; new events would take numbers that this consumer drops.
+    Then the database was restored, and the broker has lost what would show it. Without this, everybody could agree on a number and be silent
+    for ever, though it stands for two events.
+
+    Args:
+        known: (last_seq, last_id) of each consumer, read before the head.
     """
-    highest = max(known, default=0)
-    return HistoryMismatch(highest, head, "a consumer has applied a number that was never given out") if highest > head else None
+    for last_seq, last_id in known:
+        if last_seq > head:
+            return HistoryMismatch(last_seq, head, "a consumer has applied a number that was never given out")
+        if last_seq == head and None not in (last_id, head_id) and last_id != head_id:
+            return HistoryMismatch(last_seq, head, "a consumer has applied another event than the last one here")
+    return None
 
 
 def is_below_floor(known: int, floor: int) -> bool:

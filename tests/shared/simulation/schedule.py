@@ -118,7 +118,7 @@ class Schedule:
         kind = self.random.randrange(10)
         if kind < 3:
             actor = self.random.choice(self.world.relays)
-            self.world.said(actor.name, actor.step())
+            self.world.said(actor.place, actor.step())
         elif kind < 6:
             process = self.any_process()
             self.world.said(process.name, process.step())
@@ -302,7 +302,7 @@ class Schedule:
         """Everybody takes a step, in a random order."""
         self.start_replays()
         steps: list[Callable[[], None]] = [self.network_step, self.report_step]
-        steps += [lambda actor=actor: self.world.said(actor.name, actor.step()) for actor in self.world.relays]
+        steps += [lambda actor=actor: self.world.said(actor.place, actor.step()) for actor in self.world.relays]
         for process in (process for processes in self.world.consumers.values() for process in processes):
             steps.append(lambda process=process: self.world.said(process.name, process.step()))
             steps.append(lambda process=process: self.world.said(process.name, process.step_report()))

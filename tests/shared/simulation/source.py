@@ -26,9 +26,12 @@ class Source:
     cursor: int = 0
     floor: int = 0
     owner: str | None = None
+    owned_at: datetime | None = None
     sent_at: datetime | None = None
     checked_at: datetime | None = None
     known: dict[str, protocol.Report] = field(default_factory=dict)
+    rewound: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    """By consumer: the number that it last rewound the log to, and when."""
     accepted: list[Record] = field(default_factory=list)
     """Every event of this history, also those whose rows have been dropped."""
 
@@ -66,9 +69,8 @@ class Source:
 
     def backup(self) -> Source:
         """A copy, as a dump would hold it."""
-        return replace(
-            self, rows=dict(self.rows), accepted=list(self.accepted), known=dict(self.known), stopped=None, head_lock=None, cursor_lock=None
-        )
+        copies = {"rows": dict(self.rows), "accepted": list(self.accepted), "known": dict(self.known), "rewound": dict(self.rewound)}
+        return replace(self, **copies, stopped=None, head_lock=None, cursor_lock=None)
 
 
 @dataclass(eq=False)
@@ -84,6 +86,9 @@ class Append:
         source, rules = self.world.source, self.world.rules
         while source.head_lock is not None and rules.head_lock:
             yield "waits for the head"
+        if source.stopped:
+            yield "is refused: the log is stopped"
+            return
         source.head_lock = self
         if rules.head_lock:
             seq, previous = source.head + 1, source.head_id

@@ -88,6 +88,10 @@ class World:
         """A relay puts rows on the network."""
         self.histories_met = self.histories_met or (not self.must_be_exact and rows[-1].seq > self.restored_head)
 
+    def since(self, moment: datetime | None) -> timedelta:
+        """Time since then; the longest there is when it never was."""
+        return timedelta.max if moment is None else self.now - moment
+
     def said(self, who: str, what: str) -> None:
         """Add a line to the trace."""
         self.trace.append((who, what))
