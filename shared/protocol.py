@@ -174,8 +174,8 @@ def heartbeat_due(*, cursor: int, head: int, floor: int, known: Iterable[int], q
 def check_known(known: Iterable[tuple[int, UUID | None]], head: int, head_id: UUID | None) -> HistoryMismatch | None:
     """Whether a consumer has applied what this outbox never held: a number above the head, or another event as the head.
 
-    Then the database was restored, and the broker has lost what would show it. Without this, everybody could agree on a number and be silent
-    for ever, though it stands for two events.
+    Then the database was restored, and the broker has lost what would show it. Without this, everybody could agree on a number and be
+    silent for ever, though it stands for two events.
 
     Args:
         known: (last_seq, last_id) of each consumer, read before the head.

@@ -175,9 +175,7 @@ class Relay:
         """The head row once more, where somebody may lack something that a quiet log would hide."""
         source = self.world.source
         quiet_for = self.world.since(source.sent_at)
-        due = protocol.heartbeat_due(
-            cursor=cursor, head=source.head, floor=source.floor, known=source.last_seqs(), quiet_for=quiet_for
-        )
+        due = protocol.heartbeat_due(cursor=cursor, head=source.head, floor=source.floor, known=source.last_seqs(), quiet_for=quiet_for)
         return [source.rows[source.head]] if due and source.head in source.rows else []
 
     def deliver(self, rows: Sequence[Record]) -> Generator[str, None, bool]:
