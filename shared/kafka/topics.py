@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from shared.events.topics import NUMBERED, PARTITIONS, POSITIONS_TOPIC, Kind, Topic
-from shared.kafka import KafkaSettings
+from shared.kafka import KafkaSettings, close, new_reader
 
 TOPIC_EXISTS: Final = 36
 """Kafka's error code; creating a topic raises nothing, the codes are in the response."""
@@ -46,6 +47,8 @@ async def apply(settings: KafkaSettings, *, replication: int = 1) -> list[str]:
     """
     async with _admin(settings) as admin:
         created = await _create(admin, settings, replication)
+        if created:
+            await _await_leaders(settings, created)
         for topic in await _describe(admin, settings):
             if topic.partitions != PARTITIONS:
                 raise TopicRefused(f"{topic.name} has {topic.partitions} partitions, not {PARTITIONS}")
@@ -95,25 +98,20 @@ async def _create(admin: AIOKafkaAdminClient, settings: KafkaSettings, replicati
             created.append(name)
         elif code != TOPIC_EXISTS:
             raise TopicRefused(f"{name}: Kafka's error {code} {' '.join(str(part) for part in message if part)}")
-    await _await_leaders(admin, list(wanted))
     return created
 
 
-async def _await_leaders(admin: AIOKafkaAdminClient, names: list[str]) -> None:
-    """A topic that the controller has accepted reaches the brokers a moment later."""
+async def _await_leaders(settings: KafkaSettings, names: Sequence[str]) -> None:
+    """A topic that the controller has accepted can be used a moment later: when each partition tells its end."""
+    reader = new_reader(settings)
     try:
+        await reader.start()
         async with asyncio.timeout(LEADER_TIMEOUT):
-            while True:
-                found = await admin.describe_topics(names)
-                if all(_has_leaders(topic) for topic in found):
-                    return
-                await asyncio.sleep(0.05)
+            await reader.end_offsets([TopicPartition(name, part) for name in names for part in range(PARTITIONS)])
     except TimeoutError as error:
         raise TopicRefused(f"not every partition has a leader {LEADER_TIMEOUT:.0f} s after its creation") from error
-
-
-def _has_leaders(topic: dict[str, Any]) -> bool:
-    return bool(topic["partitions"]) and all(partition["leader"] >= 0 for partition in topic["partitions"])
+    finally:
+        await close(reader)
 
 
 async def _describe(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> list[Described]:

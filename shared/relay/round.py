@@ -1,0 +1,163 @@
+"""One round of the relay, inside its transaction: look at the broker's tail where that is due, apply nacks, read, send, advance."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from shared import protocol, telemetry
+from shared.database import Transaction
+from shared.kafka.records import OutboxRow
+from shared.kafka.tail import TailReader
+from shared.outbox import Log
+from shared.protocol import HistoryMismatch, OutboxHole, Tail
+from shared.relay import cursors
+from shared.relay.cursors import Head, Known, Moved, Owned
+from shared.relay.sender import Sender
+
+_log = telemetry.logger()
+
+
+@dataclass
+class Outcome:
+    """What a round did."""
+
+    owned: int = 0
+    """Logs that had work."""
+    rows: int = 0
+    """Rows that the broker has acknowledged."""
+    checked: set[Log] = field(default_factory=set)
+    sent: set[Log] = field(default_factory=set)
+    unread: set[Log] = field(default_factory=set)
+    """Logs whose tail was due and could not be read: nothing may be sent."""
+    unsent: set[Log] = field(default_factory=set)
+    """Logs whose batch was not acknowledged: nobody knows what became of it."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """The parts of a relay that a round works with."""
+
+    tx: Transaction
+    me: str
+    sender: Sender
+    tails: TailReader
+    checked: Collection[Log]
+    """Logs whose tail was read since the producer was made."""
+    quiet: timedelta
+    rows_per_batch: int
+
+    async def carry(self, owned: Sequence[Owned]) -> Outcome:
+        """Carry the owned logs one step."""
+        outcome = Outcome(owned=len(owned))
+        tails = await self._read_tails(owned, outcome)
+        logs = [log for log in owned if log.log not in outcome.unread]
+        consumers = await cursors.known(self.tx, [log.log for log in logs])
+        heads = await cursors.heads(self.tx, {log.log: tails[log.log].seq if log.log in tails else None for log in logs})
+        logs = await self._check_history(logs, tails, heads, consumers)
+        logs = await self._rewind(logs, consumers)
+        # a cursor left below the floor would look like work for ever: its rows are dropped, every consumer has them
+        logs = [replace(log, seq=protocol.read_after(log.seq, log.floor)) for log in logs]
+        batches = await self._read(logs, heads, consumers)
+        acknowledged = await self.sender.send(batches) if batches else {}
+        outcome.unsent |= batches.keys() - acknowledged.keys()
+        outcome.sent |= acknowledged.keys()
+        outcome.rows = sum(1 for log, last in acknowledged.items() for row in batches[log] if row.seq <= last)
+        await cursors.advance(self.tx, self.me, [_moved(log, acknowledged, outcome) for log in logs])
+        return outcome
+
+    async def _read_tails(self, owned: Sequence[Owned], outcome: Outcome) -> Mapping[Log, Tail]:
+        due = [
+            log.log
+            for log in owned
+            if protocol.tail_check_due(
+                newly_owned=log.owner != self.me,
+                after_error=log.log not in self.checked,
+                quiet_for=log.since_checked,
+                quiet=self.quiet,
+            )
+        ]
+        tails = await self.tails.read(due) if due else {}
+        outcome.checked |= tails.keys()
+        outcome.unread |= set(due) - tails.keys()
+        return tails
+
+    async def _check_history(
+        self, logs: Sequence[Owned], tails: Mapping[Log, Tail], heads: Mapping[Log, Head], consumers: Mapping[Log, Sequence[Known]]
+    ) -> list[Owned]:
+        """The logs with their cursors lowered to the tails; those that belong to another history are stopped and left out."""
+        going_on = []
+        for log in logs:
+            head = heads[log.log]
+            cursor: int | HistoryMismatch = log.seq
+            if log.log in tails:
+                cursor = protocol.check_tail(log.seq, head.seq, tails[log.log], head.own_id)
+            known = ((consumer.last_seq, consumer.last_id) for consumer in consumers[log.log])
+            verdict = protocol.check_known(known, head.seq, head.event_id) or cursor
+            if isinstance(verdict, HistoryMismatch):
+                await self._stop(log.log, verdict.reason, number=verdict.tail_seq, head=verdict.head, refuse_appends=True)
+            else:
+                if verdict < log.seq:
+                    _log.warning("broker_lost_records", topic=log.log[0], part=log.log[1], from_seq=verdict, to_seq=log.seq)
+                going_on.append(replace(log, seq=verdict))
+        return going_on
+
+    async def _rewind(self, logs: Sequence[Owned], consumers: Mapping[Log, Sequence[Known]]) -> list[Owned]:
+        """The logs with their cursors lowered to what consumers ask for."""
+        rewound, rewinds = [], []
+        for log in logs:
+            seq = log.seq
+            for known in consumers[log.log]:
+                if known.nack is not None:
+                    lowered = protocol.rewind(seq, log.floor, known.nack)
+                    if lowered < seq:
+                        rewinds.append(known)
+                    seq = lowered
+            rewound.append(replace(log, seq=seq))
+        if rewinds:
+            await cursors.remember_rewinds(self.tx, rewinds)
+        return rewound
+
+    async def _read(
+        self, logs: Sequence[Owned], heads: Mapping[Log, Head], consumers: Mapping[Log, Sequence[Known]]
+    ) -> dict[Log, list[OutboxRow]]:
+        """What to send: the next rows of each log, or the head row once more where a heartbeat is due."""
+        after: dict[Log, int] = {}
+        limits: dict[Log, int] = {}
+        for log in logs:
+            head = heads[log.log].seq
+            if head > log.seq:
+                after[log.log], limits[log.log] = log.seq, self.rows_per_batch
+            elif protocol.heartbeat_due(
+                cursor=log.seq,
+                head=head,
+                floor=log.floor,
+                known=(known.last_seq for known in consumers[log.log]),
+                quiet_for=log.since_sent,
+                quiet=self.quiet,
+            ):
+                after[log.log], limits[log.log] = head - 1, 1
+        rows = await cursors.read(self.tx, after, limits) if after else {}
+        return {log: found for log, found in rows.items() if await self._is_sendable(log, after[log], found, heads[log].seq, limits[log])}
+
+    async def _is_sendable(self, log: Log, after: int, rows: Sequence[OutboxRow], head: int, limit: int) -> bool:
+        is_heartbeat = limit == 1 and after == head - 1
+        if is_heartbeat and not rows:
+            return False  # the head row was dropped: every consumer has it
+        verdict = protocol.sendable(after, [row.seq for row in rows], head)
+        if isinstance(verdict, OutboxHole):
+            await self._stop(log, "a row is missing from the outbox", number=verdict.expected, head=head, refuse_appends=False)
+            return False
+        return verdict > 0
+
+    async def _stop(self, log: Log, reason: str, *, number: int, head: int, refuse_appends: bool) -> None:
+        _log.critical("outbox_log_stopped", topic=log[0], part=log[1], reason=reason, seq=number, head=head)
+        await cursors.stop(self.tx, log, reason, refuse_appends=refuse_appends)
+
+
+def _moved(log: Owned, acknowledged: Mapping[Log, int], outcome: Outcome) -> Moved:
+    sent = log.log in acknowledged
+    # a heartbeat sends the head again, which leaves the cursor where it is
+    last = max(acknowledged.get(log.log, log.seq), log.seq)
+    return Moved(log.log, protocol.advance(log.seq, last, acknowledged=sent), sent=sent, checked=log.log in outcome.checked)
