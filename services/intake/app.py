@@ -1,0 +1,53 @@
+"""The FastAPI application of intake."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.intake import api
+from services.intake.api import Desk
+from services.intake.batcher import Batcher
+from services.intake.handlers.reception import House, Incoming, Outcome, receive
+from services.intake.settings import IntakeSettings
+from services.intake.store import requests as store
+from shared import http
+from shared.database import Transaction
+from shared.runtime import Runtime
+
+DESCRIPTION = """
+Intake takes every request of a customer, from whatever channel, and gives him a service number to keep.
+
+A request is accepted (202) only when it is stored; from then on it reaches its ticket. Repeated calls take effect once: send an
+`Idempotency-Key`, or the channel's own id of the message as `external_id`. A 503 means that nothing was done; send it again.
+"""
+
+
+def create_app(runtime: Runtime[IntakeSettings]) -> FastAPI:
+    """All routes, and the desk behind them."""
+    desk = create_desk(runtime)
+    runtime.health.add_check("queue", desk.room)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await desk.close()
+
+    app = http.create_app(runtime, title="Aftercare intake", description=DESCRIPTION, lifespan=lifespan)
+    app.include_router(api.create_router(runtime, desk))
+    return app
+
+
+def create_desk(runtime: Runtime[IntakeSettings]) -> Desk:
+    """What stores accepted requests, batch by batch."""
+    keys: list[bytes] = []
+    write = api.writer_of_answers(runtime.settings)
+
+    async def work(tx: Transaction, items: Sequence[Incoming]) -> Sequence[Outcome]:
+        if not keys:
+            keys.append(await store.reference_key(tx))
+        return await receive(tx, items, House(runtime.settings.timezone, keys[0], write))
+
+    return Batcher(runtime.database, work, committed=runtime.wakeup)

@@ -1,0 +1,59 @@
+"""What the environment tells intake."""
+
+from __future__ import annotations
+
+from email.headerregistry import Address
+from email.utils import parseaddr
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+import phonenumbers
+from pydantic import Field, SecretStr, field_validator
+
+from services.intake.acceptance import Rules
+from shared.settings import ServiceSettings
+
+
+class IntakeSettings(ServiceSettings):
+    """Settings of intake alone."""
+
+    service: ClassVar[str] = "intake"
+
+    phone_region: str = "CN"
+    """Where a phone number without country code was dialled (ISO 3166)."""
+    smtp_url: SecretStr | None = None
+    """``smtp://[user:password@]host[:port][?starttls=required|optional|no]`` or ``smtps://...``. None: mails become files in the home."""
+    mail_from: str = "Aftercare <no-reply@aftercare.example>"
+    """Sender of notifications; its domain is that of the Message-IDs."""
+    smtp_timeout: float = Field(default=10.0, gt=0, le=60)
+    """Seconds that the mail server may take for one step."""
+
+    @field_validator("phone_region")
+    @classmethod
+    def _known_region(cls, region: str) -> str:
+        if region not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("must be a country code of two capital letters, such as CN")
+        return region
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parts = urlsplit(url.get_secret_value())
+            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+                raise ValueError("must start with smtp:// or smtps:// and name a host")
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_address(cls, sender: str) -> str:
+        name, address = parseaddr(sender)
+        if "@" not in address:
+            raise ValueError("must be one address, such as Service <service@example.com>")
+        Address(display_name=name, addr_spec=address)
+        return sender
+
+    @property
+    def rules(self) -> Rules:
+        """What decides whether a request is accepted."""
+        return Rules(self.phone_region, self.timezone)

@@ -1,0 +1,65 @@
+"""Intake behind its REST door, on its own database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+from pydantic import SecretStr
+
+from services.intake.app import create_app
+from services.intake.settings import IntakeSettings
+from shared.auth import Role, new_key, store_key
+from shared.database import Database
+from shared.runtime import Runtime
+
+
+@pytest.fixture
+def settings(intake_database: Database, tmp_path: Path) -> IntakeSettings:
+    """Settings of a process that delivers mails as files."""
+    return IntakeSettings(database_url=SecretStr(str(intake_database.engine.url)), home=tmp_path)
+
+
+@pytest.fixture
+def runtime(intake_database: Database, settings: IntakeSettings) -> Runtime[IntakeSettings]:
+    return Runtime.for_tests(intake_database, settings)
+
+
+@pytest.fixture
+async def app(runtime: Runtime[IntakeSettings]) -> AsyncIterator[FastAPI]:
+    """The application between its start and its end."""
+    app = create_app(runtime)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def api(app: FastAPI, intake_database: Database) -> AsyncIterator[AsyncClient]:
+    """A system that may hand in and read requests."""
+    async with client(app, intake_database, Role.SERVICE, "shop") as found:
+        yield found
+
+
+def client(app: FastAPI, database: Database, role: Role, principal: str) -> _Client:
+    """A caller with a key of that role."""
+    return _Client(app, database, role, principal)
+
+
+class _Client:
+    def __init__(self, app: FastAPI, database: Database, role: Role, principal: str) -> None:
+        self._database = database
+        self._text, self._row = new_key(role=role, principal=principal)
+        headers = {"Authorization": f"Bearer {self._text}"}
+        self._client = httpx.AsyncClient(transport=ASGITransport(app), base_url="http://intake", headers=headers)
+
+    async def __aenter__(self) -> AsyncClient:
+        async with self._database.transaction() as tx:
+            await store_key(tx, self._row)
+        return await self._client.__aenter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()

@@ -1,0 +1,210 @@
+"""Requests share commits, the queue is a wall, and an answer is given only after COMMIT."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.intake.batcher import Batcher, Bounds, NotWritten, QueueFull, WaitedTooLong
+from shared.database import Database, Transaction
+from shared.errors import Conflict, Invalid, Unavailable
+
+pytestmark = pytest.mark.postgres
+
+
+class Desk:
+    """Writes each item's text into the database; can be held before COMMIT, and fails on command."""
+
+    def __init__(self, database: Database, **bounds: Any) -> None:
+        self.batches: list[list[str]] = []
+        self.commits = 0
+        self.begun = asyncio.Event()
+        self.go = asyncio.Event()
+        self.go.set()
+        self.errors: dict[str, Exception] = {}
+        self.batcher: Batcher[str, str] = Batcher(database, self._work, committed=self._committed, bounds=Bounds(**bounds))
+
+    async def _work(self, tx: Transaction, items: Sequence[str]) -> Sequence[str]:
+        self.batches.append(list(items))
+        self.begun.set()
+        await tx.execute(
+            "INSERT INTO customer (customer_id, name, locale, registered_at) SELECT gen_random_uuid(), n, 'en', now() "
+            "FROM unnest($1::text[]) n",
+            list(items),
+        )
+        await self.go.wait()
+        for item in items:
+            if item in self.errors:
+                raise self.errors[item]
+        return [item.upper() for item in items]
+
+    def _committed(self) -> None:
+        self.commits += 1
+
+
+async def written(database: Database) -> list[str]:
+    async with database.transaction() as tx:
+        return [row["name"] for row in await tx.fetch("SELECT name FROM customer ORDER BY name")]
+
+
+async def test_each_caller_gets_the_result_of_his_own_item(intake_database: Database) -> None:
+    desk = Desk(intake_database)
+
+    results = await asyncio.gather(*(desk.batcher.submit(f"item {n:03}", 10) for n in range(300)))
+
+    assert results == [f"ITEM {n:03}" for n in range(300)]
+    assert len(await written(intake_database)) == 300
+    assert len(desk.batches) == desk.commits < 20
+    assert max(map(len, desk.batches)) <= 256
+
+
+async def test_what_arrives_while_a_commit_is_running_shares_the_next(intake_database: Database) -> None:
+    desk = Desk(intake_database, writers=1)
+    desk.go.clear()
+    first = asyncio.create_task(desk.batcher.submit("first", 1))
+    await desk.begun.wait()
+
+    others = [asyncio.create_task(desk.batcher.submit(f"{n}", 1)) for n in range(5)]
+    await asyncio.sleep(0)
+    desk.go.set()
+    await asyncio.gather(first, *others)
+
+    assert desk.batches == [["first"], ["0", "1", "2", "3", "4"]]
+
+
+async def test_nobody_is_answered_before_the_commit(intake_database: Database) -> None:
+    desk = Desk(intake_database)
+    desk.go.clear()
+    waiting = asyncio.create_task(desk.batcher.submit("a", 1))
+    await desk.begun.wait()
+
+    assert not waiting.done()
+
+    desk.go.set()
+    assert await waiting == "A"
+    assert await written(intake_database) == ["a"]
+
+
+async def test_more_than_the_queue_holds_is_refused_at_once(intake_database: Database) -> None:
+    desk = Desk(intake_database, items=3, batch=1, writers=1)
+    desk.go.clear()
+    running = asyncio.create_task(desk.batcher.submit("running", 1))
+    await desk.begun.wait()
+    waiting = [asyncio.create_task(desk.batcher.submit(f"{n}", 1)) for n in range(3)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(QueueFull) as refused:
+        await desk.batcher.submit("one too many", 1)
+
+    assert refused.value.retry_after >= 1
+    assert (await desk.batcher.room()).passes is False
+    desk.go.set()
+    await asyncio.gather(running, *waiting)
+    assert await written(intake_database) == ["0", "1", "2", "running"]
+    assert (await desk.batcher.room()).passes is True
+
+
+async def test_more_bytes_than_the_queue_holds_are_refused_at_once(intake_database: Database) -> None:
+    desk = Desk(intake_database, size=100, writers=1)
+    desk.go.clear()
+    running = asyncio.create_task(desk.batcher.submit("running", 90))
+    await desk.begun.wait()
+    waiting = asyncio.create_task(desk.batcher.submit("waiting", 90))
+    await asyncio.sleep(0)
+
+    with pytest.raises(QueueFull):
+        await desk.batcher.submit("too big", 11)
+
+    desk.go.set()
+    await asyncio.gather(running, waiting)
+
+
+async def test_who_waits_too_long_is_dropped_and_nothing_was_done_for_him(intake_database: Database) -> None:
+    desk = Desk(intake_database, patience=0.05, writers=1)
+    desk.go.clear()
+    running = asyncio.create_task(desk.batcher.submit("running", 1))
+    await desk.begun.wait()
+
+    with pytest.raises(WaitedTooLong):
+        await desk.batcher.submit("late", 1)
+
+    desk.go.set()
+    await running
+    assert await written(intake_database) == ["running"]
+
+
+async def test_when_the_database_is_busy_all_of_the_batch_are_refused_and_nothing_is_stored(intake_database: Database) -> None:
+    desk = Desk(intake_database)
+    desk.errors["b"] = asyncpg.DeadlockDetectedError("chosen as the victim")
+
+    results = await asyncio.gather(*(desk.batcher.submit(item, 1) for item in "abc"), return_exceptions=True)
+
+    assert [type(result) for result in results] == [NotWritten] * 3
+    assert desk.batches == [["a", "b", "c"]]
+    assert await written(intake_database) == []
+    assert desk.commits == 0
+
+
+async def test_when_the_work_says_unavailable_all_of_the_batch_hear_it(intake_database: Database) -> None:
+    desk = Desk(intake_database)
+    desk.errors["b"] = Unavailable("restored", retry_after=30)
+
+    results = await asyncio.gather(*(desk.batcher.submit(item, 1) for item in "abc"), return_exceptions=True)
+
+    assert [result.retry_after for result in results if isinstance(result, Unavailable)] == [30, 30, 30]
+    assert await written(intake_database) == []
+
+
+async def test_an_item_that_is_at_fault_does_not_take_the_others_with_it(intake_database: Database) -> None:
+    desk = Desk(intake_database)
+    desk.errors = {"b": ZeroDivisionError(), "c": Invalid("wrong")}
+
+    results = await asyncio.gather(*(desk.batcher.submit(item, 1) for item in "abcd"), return_exceptions=True)
+
+    assert [type(result) for result in results] == [str, ZeroDivisionError, Invalid, str]
+    assert await written(intake_database) == ["a", "d"]
+
+
+async def test_the_writers_go_on_after_a_failure(intake_database: Database) -> None:
+    desk = Desk(intake_database)
+    desk.errors["a"] = Conflict("no")
+    with pytest.raises(Conflict):
+        await desk.batcher.submit("a", 1)
+
+    assert await desk.batcher.submit("b", 1) == "B"
+
+
+async def test_nothing_is_written_for_a_caller_who_hung_up_while_he_waited(intake_database: Database) -> None:
+    desk = Desk(intake_database, writers=1)
+    desk.go.clear()
+    running = asyncio.create_task(desk.batcher.submit("running", 1))
+    await desk.begun.wait()
+    gone = asyncio.create_task(desk.batcher.submit("gone", 1))
+    await asyncio.sleep(0)
+    gone.cancel()
+
+    desk.go.set()
+    await running
+    await desk.batcher.close()
+
+    assert await written(intake_database) == ["running"]
+
+
+async def test_at_the_end_what_waits_is_written_and_what_comes_is_refused(intake_database: Database) -> None:
+    desk = Desk(intake_database, writers=1, batch=1)
+    desk.go.clear()
+    waiting = [asyncio.create_task(desk.batcher.submit(f"{n}", 1)) for n in range(3)]
+    await desk.begun.wait()
+    closing = asyncio.create_task(desk.batcher.close())
+    await asyncio.sleep(0)
+
+    with pytest.raises(QueueFull):
+        await desk.batcher.submit("late", 1)
+
+    desk.go.set()
+    await asyncio.gather(closing, *waiting)
+    assert await written(intake_database) == ["0", "1", "2"]
