@@ -62,5 +62,6 @@ class Cursors:
 
     def _mac(self, payload: bytes, filters: Mapping[str, Any]) -> bytes:
         given = {name: value for name, value in filters.items() if value is not None}
-        canonical = orjson.dumps([given, payload.decode()], option=orjson.OPT_SORT_KEYS)
+        # hex, because an altered payload need not be text
+        canonical = orjson.dumps([given, payload.hex()], option=orjson.OPT_SORT_KEYS)
         return hmac.digest(self._key, canonical, "sha256")[:_MAC_BYTES]
