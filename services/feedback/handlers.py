@@ -14,6 +14,7 @@ from typing import ClassVar, Final, Literal
 from uuid import UUID, uuid5
 
 from services.feedback import store
+from services.feedback.settings import FeedbackSettings
 from services.feedback.survey import invitations
 from services.feedback.survey.answers import Answers, check
 from services.feedback.survey.forms import FORMS
@@ -51,6 +52,11 @@ class Inviting:
     timing: Timing
     page_url: str
 
+    @classmethod
+    def told_by(cls, settings: FeedbackSettings) -> Inviting:
+        """As the environment says."""
+        return cls(Timing(delay=settings.delay, lifetime=settings.survey_lifetime), settings.public_url)
+
     def link(self, token: str) -> str:
         """What the customer opens."""
         return f"{self.page_url}/s/{token}"
@@ -84,18 +90,15 @@ async def send_due(tx: Transaction, ids: Collection[UUID], *, inviting: Inviting
     await _save_and_tell(tx, known, after, inviting=inviting, at=at)
 
 
-async def open_survey(tx: Transaction, token: str, *, at: datetime) -> Invitation:
-    """The invitation that may be answered with this token. Looking changes nothing: mail scanners open every link.
+async def find(tx: Transaction, token: str) -> Invitation:
+    """The invitation of this token, whatever became of it. Looking changes nothing: mail scanners open every link.
 
     Raises:
         UnknownSurvey: no such token.
-        AlreadyAnswered: it has its answer.
-        SurveyEnded: cancelled or expired.
     """
     invitation = await store.invitation_by_token(tx, token)
     if invitation is None:
         raise UnknownSurvey
-    invitations.require_open(invitation, at=at)
     return invitation
 
 

@@ -42,7 +42,7 @@ class Listed:
 
 def token_hash(token: str) -> bytes:
     """What is stored of a token."""
-    return sha256(token.encode()).digest()
+    return sha256(token.encode(errors="surrogatepass")).digest()
 
 
 async def invitations_for_update(tx: Transaction, keys: Collection[EpisodeKey]) -> dict[EpisodeKey, Invitation]:

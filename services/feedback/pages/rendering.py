@@ -61,8 +61,8 @@ class ShownQuestion:
 
 
 def asset_url(name: str) -> str:
-    """Where a static file is; the address changes with its content, so it may be cached for ever."""
-    return f"/s/assets/{name}?v={sha256(ASSETS[name]).hexdigest()[:12]}"
+    """Where a static file is, seen from a survey's page; the address changes with its content, so it may be cached for ever."""
+    return f"assets/{name}?v={sha256(ASSETS[name]).hexdigest()[:12]}"
 
 
 def survey_page(
@@ -71,7 +71,6 @@ def survey_page(
     invitation: Invitation,
     form: Form,
     *,
-    action: str,
     given: Mapping[str, str] | None = None,
     errors: Sequence[FieldError] = (),
 ) -> str:
@@ -84,7 +83,6 @@ def survey_page(
         locale,
         lead=_sentence(WORDS[locale].lead, number=invitation.ticket_number),
         deadline=_sentence(WORDS[locale].deadline, moment=_moment(invitation.expires_at, house, locale)),
-        action=action,
         questions=questions,
         labels={question.id: question.text for question in questions},
         given=given or {},
@@ -97,7 +95,8 @@ def thanks_page(house: House, locale: Locale, invitation: Invitation, *, is_low:
     """The answer has arrived; after a low one with what happens next."""
     words = WORDS[locale]
     paragraphs = [words.thanks, _sentence(words.sorry, number=invitation.ticket_number)] if is_low else [words.thanks]
-    return _message(house, locale, "good", words.thanks_title, *paragraphs)
+    # one step below the survey's page
+    return _message(house, locale, "good", words.thanks_title, *paragraphs, root="../")
 
 
 def refusal_page(house: House, locale: Locale, refusal: ServiceError) -> str:
@@ -149,18 +148,18 @@ def _errors(form: Form, errors: Sequence[FieldError], words: Words) -> dict[str,
     return {id_: found[id_] for id_ in ids if id_ in found}
 
 
-def _message(house: House, locale: Locale, mood: str, heading: str, *paragraphs: str) -> str:
+def _message(house: House, locale: Locale, mood: str, heading: str, *paragraphs: str, root: str = "") -> str:
     contact_url = None if mood == "good" else house.contact_url
-    return _render("message.html", house, locale, mood=mood, heading=heading, paragraphs=paragraphs, contact_url=contact_url)
+    return _render("message.html", house, locale, root, mood=mood, heading=heading, paragraphs=paragraphs, contact_url=contact_url)
 
 
-def _render(template: str, house: House, locale: Locale, **values: object) -> str:
+def _render(template: str, house: House, locale: Locale, root: str = "", **values: object) -> str:
     return _TEMPLATES.get_template(template).render(
         locale=locale.value,
         words=WORDS[locale],
         languages=LANGUAGES,
         organisation=house.organisation,
-        assets={"style": asset_url("survey.css"), "icon": asset_url("icon.svg")},
+        assets={"style": root + asset_url("survey.css"), "icon": root + asset_url("icon.svg")},
         **values,
     )
 

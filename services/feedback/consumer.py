@@ -1,0 +1,23 @@
+"""The door of the bus: what intake and tickets tell becomes one call of the handler per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.feedback import handlers
+from services.feedback.handlers import Inviting
+from services.feedback.settings import FeedbackSettings
+from shared import clock
+from shared.consumer import Handle, Received
+from shared.database import Transaction
+from shared.runtime import Runtime
+
+
+def make_handler(runtime: Runtime[FeedbackSettings]) -> Handle:
+    """The handler of this process."""
+    inviting = Inviting.told_by(runtime.settings)
+
+    async def handle(tx: Transaction, records: Sequence[Received]) -> None:
+        await handlers.follow(tx, [record.event for record in records], inviting=inviting, at=clock.now())
+
+    return handle

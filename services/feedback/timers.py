@@ -1,0 +1,27 @@
+"""The door of time: planned invitations whose moment has come are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from services.feedback import handlers, store
+from services.feedback.handlers import Inviting
+from services.feedback.settings import FeedbackSettings
+from shared import clock
+from shared.database import Transaction
+from shared.runtime import Runtime
+from shared.timers import Timer, TimerSpec
+
+
+def make_spec(runtime: Runtime[FeedbackSettings]) -> TimerSpec:
+    """What the timers of this process do."""
+    inviting = Inviting.told_by(runtime.settings)
+
+    async def lock(tx: Transaction, subjects: Sequence[str]) -> Collection[str]:
+        return [str(id_) for id_ in await store.lock_free(tx, [UUID(subject) for subject in subjects])]
+
+    async def fire(tx: Transaction, due: Sequence[Timer]) -> None:
+        await handlers.send_due(tx, [UUID(timer.subject) for timer in due], inviting=inviting, at=clock.now())
+
+    return TimerSpec(lock=lock, fire=fire)
