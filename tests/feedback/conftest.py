@@ -31,6 +31,10 @@ class Surveys:
     database: Database
     inviting: Inviting
 
+    @classmethod
+    def of(cls, runtime: Runtime[FeedbackSettings]) -> Surveys:
+        return cls(runtime.database, Inviting.told_by(runtime.settings))
+
     async def follow(self, *facts: Event, at: datetime) -> None:
         async with self.database.transaction() as tx:
             await handlers.follow(tx, facts, inviting=self.inviting, at=at)
