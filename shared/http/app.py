@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
@@ -17,9 +17,9 @@ from starlette.responses import Response
 from shared import errors
 from shared.http import openapi, probes, problems
 from shared.http.docs import docs_router
-from shared.http.door import REQUEST_ID, Door
+from shared.http.door import REQUEST_ID, Door, Faults
 from shared.http.keys import REPLAYED
-from shared.http.routes import ScopedRoute
+from shared.http.routes import ScopedRoute, UnprotectedRoute
 from shared.runtime import AnyRuntime
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -34,9 +34,24 @@ class Unknown(errors.NotFound):
     code = "not_found"
 
 
+class Application(FastAPI):
+    """A FastAPI that takes no route without a scope, whichever way it comes."""
+
+    def include_router(self, router: APIRouter, **options: Any) -> None:
+        """Add the routes of a router.
+
+        Raises:
+            UnprotectedRoute: one of them was not made by `http.Router`.
+        """
+        for context in iter_route_contexts(router.routes):
+            if not isinstance(context.original_route, ScopedRoute):
+                raise UnprotectedRoute(f"{context.path} was not registered by http.Router")
+        super().include_router(router, **options)
+
+
 def create_app(runtime: AnyRuntime, *, title: str, description: str, lifespan: Lifespan | None = None) -> FastAPI:
     """An application without routes of its own; the service adds its `http.Router`s with `include_router`."""
-    app = FastAPI(
+    app = Application(
         title=title,
         description=description,
         version=runtime.version,
@@ -58,6 +73,8 @@ def create_app(runtime: AnyRuntime, *, title: str, description: str, lifespan: L
 
 
 def _add_middleware(app: FastAPI, runtime: AnyRuntime) -> None:
+    """From the innermost to the outermost."""
+    app.add_middleware(Faults)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(runtime.settings.origins),
@@ -86,7 +103,8 @@ def _handle_errors(app: FastAPI) -> None:
             return problems.response(request, wrong, headers={"Allow": allowed})
         if error.status_code == 404:
             return problems.response(request, Unknown("There is nothing at this address."))
-        return problems.response(request, problems.kind_of_status(error.status_code)("The request was refused."))
+        other = problems.kind_of_status(error.status_code)("The request was refused.")
+        return problems.response(request, other, status=error.status_code, headers=error.headers)
 
 
 def _methods_of(app: FastAPI, request: Request) -> Iterator[str]:

@@ -7,7 +7,7 @@ hand FastAPI a body that was read and checked here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
@@ -148,19 +148,22 @@ def parse(body: bytes) -> Any:
 
 
 def _depth_exceeds(value: Any, limit: int) -> bool:
-    level: list[Any] = [value]
-    for _ in range(limit + 1):
-        level = [child for parent in level for child in _children(parent)]
+    level = [value]
+    for _ in range(limit):
+        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
         if not level:
             return False
     return True
 
 
-def _children(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
+def _children(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
 
 
 def _nul_characters(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

@@ -39,6 +39,9 @@ HEADERS: Final[Mapping[str, str]] = {
 UNLOGGED: Final = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
 """Asked every few seconds by machines."""
 
+CLIENT_GONE: Final = 499
+"""Status in log and figures of a request whose caller hung up before he had sent it all."""
+
 _EXPECTED: Final = Quiet(burst=200, period=1.0)
 
 
@@ -62,17 +65,11 @@ class Door:
         started = clock.monotonic()
         with telemetry.trace(headers.get("traceparent")), self._in_flight.track_inprogress():
             try:
-                await self._answer(scope, receive, answer)
+                await self._app(scope, receive, answer.send)
+            except ClientDisconnect:
+                answer.status = CLIENT_GONE
             finally:
                 self._record(scope, answer, clock.monotonic() - started)
-
-    async def _answer(self, scope: Scope, receive: Receive, answer: Answer) -> None:
-        try:
-            await self._app(scope, receive, answer.send)
-        except ClientDisconnect:
-            answer.status = 499
-        except Exception as error:
-            await _answer_error(Request(scope, receive), error, answer, receive)
 
     def _record(self, scope: Scope, answer: Answer, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
@@ -107,7 +104,6 @@ class Answer:
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.status = 500
-        self.is_begun = False
         self._scope = scope
         self._send = send
         self._request_id = request_id
@@ -121,26 +117,23 @@ class Answer:
             await self._send(message)
 
     async def _start(self, message: Message) -> None:
-        self.is_begun = True
         self.status = message["status"]
         headers = MutableHeaders(scope=message)
         if self.status >= 400 and headers.get("content-type", "text/plain").startswith("text/plain"):
             await self._replace(headers)
-            return
-        headers[REQUEST_ID] = self._request_id
-        for name, value in HEADERS.items():
-            headers.setdefault(name, value)
-        await self._send(message)
+        else:
+            await self._send_start(message)
 
     async def _replace(self, original: MutableHeaders) -> None:
         error = problems.kind_of_status(self.status)("The request was refused.")
         kept = {name: value for name, value in original.items() if name not in {"content-type", "content-length"}}
         self._is_replaced = True
-        await problems.response(Request(self._scope), error, headers=kept)(self._scope, _nothing, self._send_replacement)
+        replacement = problems.response(Request(self._scope), error, status=self.status, headers=kept)
+        await replacement(self._scope, _nothing, self._send_start)
 
-    async def _send_replacement(self, message: Message) -> None:
+    async def _send_start(self, message: Message) -> None:
+        """Pass a part on; to the first part our headers are added."""
         if message["type"] == "http.response.start":
-            message["status"] = self.status
             headers = MutableHeaders(scope=message)
             headers[REQUEST_ID] = self._request_id
             for name, value in HEADERS.items():
@@ -148,17 +141,39 @@ class Answer:
         await self._send(message)
 
 
-async def _answer_error(request: Request, error: Exception, answer: Answer, receive: Receive) -> None:
+class Faults:
+    """The innermost middleware, so that a page of another origin may read these answers too: errors that no handler knows."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens."""
+        is_begun = False
+
+        async def noticed(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            problem = _problem_of(error, request_id=scope.get("state", {}).get("request_id"))
+            if is_begun:
+                # the status is out: all that is left is to break the connection off, so that nobody takes the part for the whole
+                raise
+            await problems.response(Request(scope), problem)(scope, receive, send)
+
+
+def _problem_of(error: Exception, *, request_id: str | None) -> errors.ServiceError:
     if is_transient(error):
-        log.warning("database_unavailable", request_id=request.scope["state"]["request_id"], exc_info=error)
-        problem: errors.ServiceError = errors.Unavailable("We cannot do this now, and nothing was done. Try again in a moment.")
-    else:
-        log.error("request_failed", request_id=request.scope["state"]["request_id"], exc_info=error)
-        problem = problems.Internal("Something went wrong on our side. Name the request id when you ask about it.")
-    if answer.is_begun:
-        # the status is out: all that is left is to break the connection off, so that nobody takes the part for the whole
-        raise error
-    await problems.response(request, problem)(request.scope, receive, answer.send)
+        log.warning("database_unavailable", request_id=request_id, exc_info=error)
+        return errors.Unavailable("We cannot do this now, and nothing was done. Try again in a moment.")
+    log.error("request_failed", request_id=request_id, exc_info=error)
+    return problems.Internal("Something went wrong on our side. Name the request id when you ask about it.")
 
 
 def _request_id(header: str | None) -> str:

@@ -35,6 +35,12 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("string_too_short", "Should have at least one visible character")
+    return text
+
+
 def _storable(text: str) -> str:
     if "\0" in text:
         raise PydanticCustomError("nul_character", "Must not contain the character U+0000")
@@ -89,7 +95,7 @@ def _day_in_range(value: date) -> date:
 Storable = AfterValidator(_storable)
 """For texts with limits of their own: `Annotated[str, Storable, StringConstraints(...)]`."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT), Storable]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT), AfterValidator(_not_blank), Storable]
 """Something that somebody wrote: trimmed, not empty, at most 20,000 characters, several lines."""
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_LINE), Storable, AfterValidator(_one_line)]

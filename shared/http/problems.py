@@ -112,16 +112,16 @@ def problem_type(kind: type[errors.ServiceError]) -> ProblemType:
 def registry() -> dict[str, ProblemType]:
     """All problem types that the code of this process can raise, by code."""
     types: dict[str, ProblemType] = {}
-    for kind in _kinds(errors.ServiceError):
-        if kind is not errors.ServiceError:
-            types.setdefault(kind.code, problem_type(kind))
+    for kind in all_kinds():
+        types.setdefault(kind.code, problem_type(kind))
     return dict(sorted(types.items()))
 
 
-def _kinds(kind: type[errors.ServiceError]) -> Iterator[type[errors.ServiceError]]:
-    yield kind
-    for subclass in kind.__subclasses__():
-        yield from _kinds(subclass)
+def all_kinds(root: type[errors.ServiceError] = errors.ServiceError) -> Iterator[type[errors.ServiceError]]:
+    """Every class of errors that was imported, from the kinds down to those of the services."""
+    for kind in root.__subclasses__():
+        yield kind
+        yield from all_kinds(kind)
 
 
 def kind_of_status(status: int) -> type[errors.ServiceError]:
@@ -131,7 +131,7 @@ def kind_of_status(status: int) -> type[errors.ServiceError]:
     return BadRequest if status < 500 else Internal
 
 
-def document(request: Request, error: errors.ServiceError, *, status: int | None = None) -> dict[str, Any]:
+def document(request: Request, error: errors.ServiceError, *, status: int | None) -> dict[str, Any]:
     """The problem as JSON."""
     kind = problem_type(type(error))
     body: dict[str, Any] = {
@@ -153,9 +153,11 @@ def _field(wrong: errors.FieldError) -> dict[str, str]:
     return {"pointer": pointer[:MAX_POINTER], "code": wrong.code, "detail": wrong.detail}
 
 
-def response(request: Request, error: errors.ServiceError, *, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer to a request that met this error."""
-    body = document(request, error)
+def response(
+    request: Request, error: errors.ServiceError, *, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The answer to a request that met this error; `status` where a library chose one that no kind has."""
+    body = document(request, error, status=status)
     given = dict(headers or {})
     if body["status"] == HTTPStatus.UNAUTHORIZED:
         # https://www.rfc-editor.org/rfc/rfc6750#section-3: no error code when no credential was sent
@@ -171,7 +173,7 @@ def response(request: Request, error: errors.ServiceError, *, headers: Mapping[s
 
 def invalid(found: Iterable[Mapping[str, Any]]) -> errors.Invalid:
     """Pydantic's findings as one error that names each field, without the values."""
-    wrong = [errors.FieldError(pointer(error["loc"]), error["type"], _words(error)) for error in found]
+    wrong = [errors.FieldError(pointer(error["loc"]), *_words(error)) for error in found]
     fields = "a field" if len(wrong) == 1 else f"{len(wrong)} fields"
     return errors.Invalid(f"The request has {fields} that cannot be accepted.", errors=wrong)
 
@@ -199,8 +201,18 @@ def _escaped(step: int | str) -> str:
     return str(step).replace("~", "~0").replace("/", "~1")
 
 
-def _words(error: Mapping[str, Any]) -> str:
-    """Pydantic's sentence where it cannot hold what was sent."""
-    if error["type"] == "union_tag_invalid":
-        return f"Should be one of {error['ctx']['expected_tags']}"
-    return str(error["msg"]).removeprefix("Value error, ")
+_SHAPES: Final = {
+    "model_type": ("object_type", "Should be an object"),
+    "model_attributes_type": ("object_type", "Should be an object"),
+    "dict_type": ("object_type", "Should be an object"),
+    "list_type": ("array_type", "Should be an array"),
+}
+"""Pydantic speaks of classes and dictionaries where a caller sees objects."""
+
+
+def _words(error: Mapping[str, Any]) -> tuple[str, str]:
+    """Code and sentence of a finding: pydantic's, where they cannot hold what was sent."""
+    kind = error["type"]
+    if kind == "union_tag_invalid":
+        return kind, f"Should be one of {error['ctx']['expected_tags']}"
+    return _SHAPES.get(kind) or (kind, str(error["msg"]).removeprefix("Value error, "))

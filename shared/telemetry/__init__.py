@@ -16,7 +16,7 @@ from shared.telemetry.figures import (
     exposition,
     watch_event_loop,
 )
-from shared.telemetry.logs import bind, configure_logs, logger
+from shared.telemetry.logs import bind, configure_logs, lines_to, logger
 from shared.telemetry.trace import Trace, correlation_id, trace, traceparent
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "correlation_id",
     "describe_build",
     "exposition",
+    "lines_to",
     "logger",
     "trace",
     "traceparent",

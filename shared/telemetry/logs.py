@@ -10,8 +10,8 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TextIO, cast
 
 import asyncpg
@@ -56,6 +56,17 @@ def configure_logs(*, service: str, version: str, env: str, level: str = "INFO",
     threshold = logging.getLevelNamesMapping()[level]
     _configure_ours(always, threshold)
     _adopt_libraries(always, threshold)
+
+
+@contextmanager
+def lines_to(stream: TextIO) -> Iterator[None]:
+    """Inside the block, lines go to this stream."""
+    global _stream
+    before, _stream = _stream, stream
+    try:
+        yield
+    finally:
+        _stream = before
 
 
 def _configure_ours(always: Mapping[str, str], threshold: int) -> None:
