@@ -1,0 +1,93 @@
+"""Laws of the projection: it is a function of the set of events."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.metrics.facts import Facts, Subject, merge, observe
+from services.metrics.projection import DIMENSIONS, TOTAL, RowKey, fold
+from services.metrics.reduction import Entry
+from tests.metrics.builders import in_batches, numbered, random_history
+
+pytestmark = pytest.mark.pure
+
+Rollups = dict[RowKey, int]
+
+histories = st.builds(lambda seed, size: numbered(random_history(seed, size)), st.integers(0, 2**32), st.integers(1, 6))
+chances = st.integers(0, 2**32).map(random.Random)
+
+
+def rollups_of(batches: Sequence[Sequence[Entry]]) -> Rollups:
+    """What a metrics that sees these batches ends with."""
+    known: dict[Subject, Facts] = {}
+    rollups: Counter[RowKey] = Counter()
+    for batch in batches:
+        changed, deltas = fold(known, batch)
+        known |= changed
+        rollups.update(deltas)
+    return {key: n for key, n in rollups.items() if n}
+
+
+def shuffled(entries: Sequence[Entry], chance: random.Random) -> list[Entry]:
+    """Any order, across topics and within a ticket."""
+    return chance.sample(list(entries), len(entries))
+
+
+@given(histories, chances)
+def test_the_order_of_events_and_the_size_of_batches_do_not_matter(entries: list[Entry], chance: random.Random) -> None:
+    assert rollups_of(in_batches(shuffled(entries, chance), chance)) == rollups_of([entries])
+
+
+@given(histories, chances)
+def test_events_that_come_again_change_nothing(entries: list[Entry], chance: random.Random) -> None:
+    again = chance.sample(entries, chance.randrange(1, len(entries) + 1))
+
+    assert rollups_of([entries, *in_batches(again, chance)]) == rollups_of([entries])
+
+
+@given(histories, chances)
+def test_merging_facts_is_commutative_associative_and_idempotent(entries: list[Entry], chance: random.Random) -> None:
+    told: dict[Subject, list[Facts]] = {}
+    for entry in entries:
+        if (seen := observe(entry)) is not None:
+            told.setdefault(seen[0], []).append(seen[1])
+
+    for pieces in told.values():
+        a, b, c = (chance.choice(pieces) for _ in range(3))
+        assert merge(a, b) == merge(b, a)
+        assert merge(merge(a, b), c) == merge(a, merge(b, c))
+        assert merge(merge(a, b), b) == merge(a, b)
+
+
+@given(histories)
+def test_no_more_can_succeed_than_counts_and_nothing_counts_less_than_never(entries: list[Entry]) -> None:
+    rollups = rollups_of([entries])
+
+    assert all(n > 0 for n in rollups.values())
+    for key, n in rollups.items():
+        if key.measure == "numerator":
+            assert n <= rollups[key._replace(measure="denominator")]
+
+
+@given(histories)
+def test_each_dimension_adds_up_to_the_total(entries: list[Entry]) -> None:
+    by_dimension: dict[str, Counter[tuple[str, int, str]]] = {dimension: Counter() for dimension in (TOTAL, *DIMENSIONS)}
+    for key, n in rollups_of([entries]).items():
+        by_dimension[key.dimension][key.kpi, key.bucket, key.measure] += n
+
+    assert all(by_dimension[dimension] == by_dimension[TOTAL] for dimension in DIMENSIONS)
+
+
+@given(histories)
+def test_each_ticket_is_due_at_most_once_per_target(entries: list[Entry]) -> None:
+    tickets = {entry.key for entry in entries if entry.topic == "aftercare.tickets"}
+    rollups = rollups_of([entries])
+
+    for kpi in ("sla_first_response", "resolution_rate"):
+        assert sum(n for key, n in rollups.items() if (key.kpi, key.dimension, key.measure) == (kpi, TOTAL, "denominator")) <= len(tickets)
