@@ -8,17 +8,21 @@ import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
-from shared import outbox
+from shared import dead_letter, outbox
 from shared.auth import Keys, Role, UnknownKey
 from shared.database import Database
+from shared.dead_letter import Letter
 from shared.events.examples import example_of
-from shared.events.intake import CustomerRegistered
+from shared.events.intake import CustomerRegistered, RequestReceived
 from shared.events.topics import INTAKE, NUMBERED
+from shared.kafka.records import LogRecord
+from shared.protocol import Numbered
 
 pytestmark = pytest.mark.postgres
 
@@ -158,3 +162,65 @@ async def test_the_doctor_names_what_is_red(aftercare: Command, tickets_database
     assert states["broker and topics"] == "red", "its address is not told"
     assert states["consumers"] == "red"
     assert states["outboxes"] == states["dead letters"] == "ok"
+
+
+LETTER = ("tickets", "aftercare.intake", "0", "1")
+
+
+async def parked(database: Database) -> LogRecord:
+    """A good event that some error parked."""
+    event = example_of(RequestReceived)
+    numbered = Numbered(epoch=1, seq=1, event_id=uuid4(), previous_id=None)
+    headers = {"ce_type": event.TYPE, "ce_id": str(numbered.event_id), "ce_sequence": "1", "ce_epoch": "1"}
+    value = event.model_dump_json().encode()
+    record = LogRecord(("aftercare.intake", 0), 7, numbered, event.TYPE, event.key, event.occurred_at, headers, value)
+    async with database.transaction() as tx:
+        await dead_letter.park(tx, [Letter(record, RuntimeError("the disk of the handler was full"))])
+    return record
+
+
+async def test_a_replayed_event_has_its_effect_and_frees_its_key(aftercare: Command, tickets_database: Database) -> None:
+    record = await parked(tickets_database)
+
+    await aftercare("dead-letters", "replay", "tickets", "aftercare.intake", "0", record.key, "--reason", "disk grown", "--by", "ops")
+
+    async with tickets_database.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM ticket") == 1
+        assert await tx.fetchval("SELECT count(*) FROM parked_key") == 0
+    await aftercare("dead-letters", "replay", "tickets", "aftercare.intake", "0", record.key, "--reason", "again", exit_code=1)
+    assert json.loads((await aftercare("dead-letters", "list", "--json")).stdout) == []
+
+
+async def test_a_discarded_event_keeps_who_and_why(aftercare: Command, tickets_database: Database) -> None:
+    await parked(tickets_database)
+
+    await aftercare("dead-letters", "discard", *LETTER, "--reason", " ", exit_code=2)
+    await aftercare("dead-letters", "discard", *LETTER, "--reason", "a test of the supplier", "--by", "anna")
+
+    (row,) = json.loads((await aftercare("dead-letters", "list", "--all", "--json")).stdout)
+    assert (row["status"], row["resolved_by"], row["reason"]) == ("discarded", "anna", "a test of the supplier")
+    async with tickets_database.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM ticket") == 0
+    await aftercare("dead-letters", "discard", *LETTER, "--reason", "twice", exit_code=1)
+
+
+async def test_a_dead_letter_is_shown_whole(aftercare: Command, tickets_database: Database) -> None:
+    record = await parked(tickets_database)
+
+    shown = json.loads((await aftercare("dead-letters", "show", *LETTER, "--json")).stdout)
+
+    assert shown["error_class"] == "RuntimeError"
+    assert json.loads(shown["data"]) == json.loads(record.value)
+    await aftercare("dead-letters", "show", "tickets", "aftercare.intake", "0", "2", exit_code=2)
+
+
+async def test_a_consumer_rereads_only_what_it_reads(aftercare: Command, tickets_database: Database) -> None:
+    async with tickets_database.transaction() as tx:
+        await tx.execute("UPDATE consumer_part SET next_off = 9")
+
+    await aftercare("consumer", "reread", "tickets", "aftercare.intake")
+
+    async with tickets_database.transaction() as tx:
+        assert await tx.fetchval("SELECT array_agg(DISTINCT next_off) FROM consumer_part WHERE topic = 'aftercare.intake'") == [0]
+        assert await tx.fetchval("SELECT array_agg(DISTINCT next_off) FROM consumer_part WHERE topic = 'aftercare.feedback'") == [9]
+    await aftercare("consumer", "reread", "tickets", "aftercare.tickets", exit_code=2)
