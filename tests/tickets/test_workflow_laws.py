@@ -15,7 +15,7 @@ from services.tickets.sla import Priority, TargetName
 from services.tickets.workflow import messages
 from services.tickets.workflow.actions import TransitionRefused, advance, allowed, miss
 from services.tickets.workflow.announce import announce
-from services.tickets.workflow.changes import Change, opened, replay
+from services.tickets.workflow.changes import Breached, Change, opened, replay
 from services.tickets.workflow.commands import (
     Actor,
     Cancel,
@@ -142,7 +142,7 @@ class Life(RuleBasedStateMachine):
     def _happened(self, after: Ticket, changes: tuple[Change, ...]) -> None:
         events = list(announce(self.ticket, changes))
         assert [event.ticket_version for event in events if event.TYPE.startswith("ticket.")] == [
-            change.version for change in changes if type(change.fact).__name__ != "Breached"
+            change.version for change in changes if not isinstance(change.fact, Breached)
         ]
         self.ticket = after
         self.history += changes
@@ -151,6 +151,12 @@ class Life(RuleBasedStateMachine):
     def versions_count_the_changes(self) -> None:
         if hasattr(self, "ticket"):
             assert [change.version for change in self.history] == list(range(1, self.ticket.version + 1))
+
+    @invariant()
+    def time_never_runs_backwards_but_for_breaches_told_late(self) -> None:
+        if hasattr(self, "ticket"):
+            times = [change.at for change in self.history if not isinstance(change.fact, Breached)]
+            assert times == sorted(times)
 
     @invariant()
     def history_rebuilds_the_ticket(self) -> None:

@@ -11,9 +11,11 @@ from services.tickets.workflow.actions import advance, miss
 from services.tickets.workflow.commands import SYSTEM, Close
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.ticket import CLOSE, deadlines
-from shared import clock, outbox
+from shared import clock, outbox, telemetry
 from shared.database import Transaction
 from shared.timers import Timer
+
+log = telemetry.logger()
 
 WINDOW_OVER = "window_over"
 
@@ -33,3 +35,4 @@ async def fire(tx: Transaction, timers: Sequence[Timer]) -> None:
             docket.record(*miss(ticket, TargetName(timer.kind)))
     await saving.save(tx, docket, {})
     await outbox.append(tx, docket.events)
+    log.info("deadlines_passed", fired=len(docket.history))

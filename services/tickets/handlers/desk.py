@@ -12,11 +12,13 @@ from services.tickets.workflow.actions import advance
 from services.tickets.workflow.commands import Actor, Command, Letter, Reply
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.ticket import Ticket
-from shared import outbox
+from shared import outbox, telemetry
 from shared.database import Transaction
 from shared.errors import NotFound, Stale
 from shared.events.envelope import Event
 from shared.events.notification import TicketNotificationRequested
+
+log = telemetry.logger()
 
 
 async def ticket_number(tx: Transaction, reference: str) -> str:
@@ -65,6 +67,7 @@ async def _carry_out(tx: Transaction, docket: Docket, ticket: Ticket, asked: Com
         await words.insert_messages(tx, [_message(message_id, after, asked, sealed, by, at)])
         events = [*events, *_notification(message_id, after, asked, at)]
     await outbox.append(tx, events)
+    log.info("ticket_acted_on", number=after.number, action=str(command.ACTION), version=after.version, status=str(after.status))
     return after
 
 

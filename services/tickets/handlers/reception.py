@@ -17,12 +17,14 @@ from services.tickets.workflow.gratitude import is_only_thanks
 from services.tickets.workflow.messages import Answer
 from services.tickets.workflow.opening import Request
 from services.tickets.workflow.ticket import Ticket
-from shared import clock, outbox
+from shared import clock, outbox, telemetry
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.envelope import Event
 from shared.events.feedback import SurveyAnswered
 from shared.events.intake import CustomerRegistered, Product, RequestReceived
+
+log = telemetry.logger()
 
 
 async def receive(tx: Transaction, events: Sequence[Event]) -> None:
@@ -49,6 +51,7 @@ async def receive(tx: Transaction, events: Sequence[Event]) -> None:
     await saving.save(tx, batch.docket, batch.particulars)
     await words.insert_messages(tx, batch.messages)
     await outbox.append(tx, batch.docket.events)
+    log.info("requests_received", count=len(requests), records=len(events), total=len(batch.docket.history))
 
 
 @dataclass
