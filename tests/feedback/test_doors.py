@@ -1,24 +1,30 @@
-"""The doors without HTTP: timers, and the README that says what happens behind them."""
+"""The doors without HTTP: the bus, timers, and the README that says what happens behind them."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 import services.feedback
+from services.feedback.consumer import make_handler
 from services.feedback.settings import USUAL_DELAY, FeedbackSettings
 from services.feedback.survey.invitations import State
 from services.feedback.timers import make_spec
 from shared import clock
+from shared.consumer import Received
 from shared.database import Database
+from shared.events.envelope import Event
 from shared.events.feedback import SurveyInvited
+from shared.events.intake import CustomerRegistered
 from shared.events.notification import FeedbackNotificationRequested
+from shared.events.tickets import SlaMet
 from shared.runtime import Runtime
 from shared.timers import TimerLoop
-from tests.feedback.builders import new_number, resolved
+from tests.feedback.builders import new_number, resolved, target
 from tests.feedback.conftest import Surveys
 from tests.feedback.outbox import count_told, told
 
@@ -41,6 +47,30 @@ async def test_planned_surveys_are_sent_when_they_are_due_each_once(feedback_dat
     assert len({mail.link for mail in await told(feedback_database, FeedbackNotificationRequested)}) == 3
     async with feedback_database.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM timer") == 1
+
+
+@pytest.mark.postgres
+async def test_a_batch_from_both_topics_is_followed_and_types_of_no_interest_are_left(
+    feedback_database: Database, settings: FeedbackSettings
+) -> None:
+    handle = make_handler(Runtime.for_tests(feedback_database, settings))
+    number, customer, now = new_number(), uuid4(), clock.now()
+    batch = [
+        CustomerRegistered(occurred_at=now, customer_id=customer, name="Ann", locale="en"),
+        SlaMet(**resolved(ticket_number=number).model_dump(include=set(SlaMet.model_fields)), target="resolution", clock=target(now)),
+        resolved(ticket_number=number, customer_id=customer, occurred_at=now, locale="fr"),
+    ]
+
+    async with feedback_database.transaction() as tx:
+        await handle(tx, [received(event, seq) for seq, event in enumerate(batch, 1)])
+
+    (mail,) = await told(feedback_database, FeedbackNotificationRequested)
+    assert (mail.ticket_number, mail.customer_id, mail.locale) == (number, customer, "en")
+    assert await count_told(feedback_database) == 2
+
+
+def received(event: Event, seq: int) -> Received:
+    return Received(event.TOPIC.name, 0, seq, uuid4(), event.TYPE, event.key, event.occurred_at, event, seq)
 
 
 @pytest.mark.pure
