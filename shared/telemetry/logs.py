@@ -84,7 +84,7 @@ def _configure_ours(always: Mapping[str, str], threshold: int) -> None:
 
 
 def _adopt_libraries(always: Mapping[str, str], threshold: int) -> None:
-    handler = _LibraryHandler(always)
+    handler = LibraryHandler(always)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
@@ -105,13 +105,17 @@ def _render(_logger: WrappedLogger, _name: str, event: EventDict) -> str:
 def write_line(event: MutableMapping[str, Any]) -> str:
     """The JSON of a line: stamped, correlated, redacted."""
     error = event.pop("exc_info", None)
-    line = {"ts": clock.real_now().isoformat(timespec="milliseconds"), "level": event.pop("level", "info"), "event": event.pop("event", "")}
+    line = {
+        "ts": clock.real_now().isoformat(timespec="milliseconds"),
+        "level": event.pop("level", "info"),
+        "event": redact_text(str(event.pop("event", ""))),
+    }
     if (trace_id := correlation_id()) is not None:
         line["correlation_id"] = trace_id
     line |= redact(event)
     if error:
         line["exception"] = describe(error if isinstance(error, BaseException) else sys.exc_info()[1])
-    return orjson.dumps(line, default=str).decode(errors="replace")
+    return orjson.dumps(line, default=str).decode()
 
 
 def describe(error: BaseException | None) -> str:
@@ -150,7 +154,7 @@ class _Line:
     debug = info = warning = warn = error = critical = fatal = exception = log = failure = err = msg
 
 
-class _LibraryHandler(logging.Handler):
+class LibraryHandler(logging.Handler):
     """Turns a library's record into a line of ours."""
 
     def __init__(self, always: Mapping[str, str]) -> None:
@@ -180,5 +184,11 @@ class _LibraryHandler(logging.Handler):
         return self._budgets.setdefault((record.name, record.levelno, str(record.msg)), Quiet(burst=BURST, period=PERIOD))
 
 
-# a program that never configures its logs (a test, a command) gets redacted lines too
-_configure_ours({}, logging.INFO)
+def forget_configuration() -> None:
+    """Redacted lines without the names of a service: for a program that does not configure its logs (a test, a command)."""
+    global _stream
+    _stream = None
+    _configure_ours({}, logging.INFO)
+
+
+forget_configuration()

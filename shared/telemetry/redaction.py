@@ -39,9 +39,9 @@ ALLOWED: Final = frozenset(
 # fmt: on
 ALLOWED_ENDINGS: Final = ("_id", "_ids", "_ms", "_at", "_seq", "_count", "_seconds", "_version", "_bytes", "_code", "_type", "_status")
 
-_CHINESE_MOBILE = r"(?<![\dA-Za-z])(?:\+?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}(?![\dA-Za-z])"
+_CHINESE_MOBILE: Final = re.compile(r"(?<!\d)(?:\+?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}(?!\d)")
 _INTERNATIONAL = r"(?<![\w+])\+\d(?:[ ().-]{0,2}\d){6,14}(?!\d)"
-_LANDLINE = r"(?<![\w.:-])0\d{2,3}[ -]\d{7,8}(?![\w-])"
+_LANDLINE: Final = re.compile(r"(?<![\d.:-])0\d{2,3}[ -]\d{7,8}(?!\d)")
 _EMAIL = r"[^\s@<>\"',;:()\[\]]+@[^\s@<>\"',;:()\[\]]+\.[^\s@<>\"',;:()\[\].]{2,}"
 
 _SECRETS: Final = (
@@ -54,9 +54,11 @@ _SECRETS: Final = (
 _PERSONAL: Final = (
     (re.compile(_EMAIL), "[email]"),
     (re.compile(_INTERNATIONAL), "[phone]"),
-    (re.compile(_CHINESE_MOBILE), "[phone]"),
-    (re.compile(_LANDLINE), "[phone]"),
 )
+_HEX_BEFORE: Final = re.compile(r"[0-9a-f-]{1,64}\Z")
+_HEX_AFTER: Final = re.compile(r"[0-9a-f-]{1,64}")
+SHORTEST_ID: Final = 24
+"""Characters of the shortest hexadecimal id that we write."""
 _OPENID: Final = re.compile(r"(?<![\w-])o[\w-]{27}(?![\w-])")
 _CHINESE_ID: Final = re.compile(r"(?<![\dA-Za-z])\d{17}[\dXx](?![\dA-Za-z])")
 _CARD: Final = re.compile(r"(?<![\dA-Za-z])\d(?:[ -]?\d){12,18}(?![\dA-Za-z])")
@@ -76,11 +78,15 @@ def redact_text(text: str) -> str:
     """The text without what looks like a secret, an address or a number of a person."""
     if len(text) > MAX_STRING:
         text = f"{text[:MAX_STRING]}..."
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     if "@" in text or any(character.isdigit() for character in text):
         for pattern, replacement in _PERSONAL:
             text = pattern.sub(replacement, text)
+        for pattern in (_CHINESE_MOBILE, _LANDLINE):
+            text = pattern.sub(_phone_unless_in_an_id, text)
         text = _CHINESE_ID.sub(_replace_if(_is_chinese_id, "[id number]"), text)
         text = _CARD.sub(_replace_if(_has_luhn_check, "[card]"), text)
     return _OPENID.sub(_replace_if(_is_openid, "[open id]"), text)
@@ -88,8 +94,10 @@ def redact_text(text: str) -> str:
 
 def _value(value: Any) -> Any:
     match value:
-        case None | bool() | int() | float():
+        case None | bool() | float():
             return value
+        case int():
+            return value if abs(value) < 2**63 else str(value)
         case Enum():
             return _value(value.value)
         case UUID() | date():
@@ -120,6 +128,15 @@ def _unknown(value: Any) -> Any:
 
 def _replace_if(holds: Callable[[str], bool], replacement: str) -> Callable[[re.Match[str]], str]:
     return lambda match: replacement if holds(match.group()) else match.group()
+
+
+def _phone_unless_in_an_id(match: re.Match[str]) -> str:
+    """Eleven digits in the midst of a UUID or a digest are no phone number."""
+    before = _HEX_BEFORE.search(match.string[: match.start()])
+    after = _HEX_AFTER.match(match.string[match.end() :])
+    around = f"{before.group() if before else ''}{after.group() if after else ''}"
+    is_id = len(around) + len(match.group()) >= SHORTEST_ID and any(map(str.isalpha, around))
+    return match.group() if is_id else "[phone]"
 
 
 def _is_chinese_id(text: str) -> bool:
