@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands import consumer, db, dead_letters, keys, outbox, topics
+from deploy.commands import consumer, db, dead_letters, keys, outbox, positions, topics
 from deploy.commands import doctor as doctors
 from deploy.commands import lag as lags
 from deploy.commands.output import AsJson, show
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.add_typer(db.app, name="db")
 app.add_typer(topics.app, name="topics")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(positions.app, name="positions")
 app.add_typer(consumer.app, name="consumer")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")

@@ -224,3 +224,19 @@ async def test_a_consumer_rereads_only_what_it_reads(aftercare: Command, tickets
         assert await tx.fetchval("SELECT array_agg(DISTINCT next_off) FROM consumer_part WHERE topic = 'aftercare.intake'") == [0]
         assert await tx.fetchval("SELECT array_agg(DISTINCT next_off) FROM consumer_part WHERE topic = 'aftercare.feedback'") == [9]
     await aftercare("consumer", "reread", "tickets", "aftercare.tickets", exit_code=2)
+
+
+async def test_a_consumer_of_another_system_is_listed_and_forgotten_but_never_our_own(
+    aftercare: Command, tickets_database: Database
+) -> None:
+    async with tickets_database.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO outbox_known (consumer, topic, part, last_seq, stamp) VALUES ('warehouse', 'aftercare.tickets', 0, 0, now())"
+        )
+
+    listed = json.loads((await aftercare("positions", "list", "--json")).stdout)
+    assert {(row["topic"], row["consumer"]) for row in listed} >= {("aftercare.tickets", "warehouse"), ("aftercare.tickets", "metrics")}
+
+    await aftercare("positions", "forget", "metrics", "--yes", exit_code=2)
+    await aftercare("positions", "forget", "warehouse", "--yes")
+    await aftercare("positions", "forget", "warehouse", "--yes", exit_code=1)
