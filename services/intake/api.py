@@ -57,7 +57,7 @@ class _Envelope(http.RequestModel):
 def create_router(runtime: Runtime[IntakeSettings], desk: Desk) -> http.Router:
     """The routes of requests; ``desk`` stores what is accepted."""
     router = http.Router(tags=["requests"])
-    rules = runtime.settings.rules
+    rules = Rules(runtime.settings.phone_region, runtime.settings.timezone)
 
     @router.hot_post(
         REQUESTS,
@@ -188,7 +188,7 @@ def _validated(item: Any) -> RequestIn:
 def _result(request: Request, outcome: Outcome) -> bytes:
     if isinstance(outcome, Answer):
         return b'{"status":%d,"body":%b}' % (ACCEPTED, outcome.body)
-    problem = problems.document(request, outcome)
+    problem = problems.document(request, outcome, status=None)
     return orjson.dumps({"status": problem["status"], "problem": problem})
 
 

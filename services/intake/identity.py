@@ -86,11 +86,11 @@ def email_identity(text: str) -> Identity:
         Unreadable: not an address that mail could be sent to.
     """
     try:
-        address = validate_email(text, check_deliverability=False, allow_smtputf8=True).normalized
+        found = validate_email(text, check_deliverability=False, allow_smtputf8=True)
     except EmailNotValidError as error:
         raise Unreadable(str(error)) from error
-    local, _, domain = address.rpartition("@")
-    return Identity(Scheme.EMAIL, f"{local.lower()}@{domain}", address)
+    local, _, domain = found.normalized.rpartition("@")
+    return Identity(Scheme.EMAIL, f"{local.lower()}@{domain}", found.ascii_email or found.normalized)
 
 
 # --- Who? ----------------------------------------------------------------------------------------------------------------------------

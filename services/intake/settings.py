@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from email.headerregistry import Address
 from email.utils import parseaddr
-from typing import ClassVar
-from urllib.parse import urlsplit
+from typing import ClassVar, Final
+from urllib.parse import parse_qs, urlsplit
 
 import phonenumbers
 from pydantic import Field, SecretStr, field_validator
 
-from services.intake.acceptance import Rules
 from shared.settings import ServiceSettings
+
+STARTTLS: Final = {"required": True, "optional": None, "no": False}
+"""Whether a connection to the mail server must, may or shall not be encrypted after its beginning."""
 
 
 class IntakeSettings(ServiceSettings):
@@ -42,18 +43,13 @@ class IntakeSettings(ServiceSettings):
             parts = urlsplit(url.get_secret_value())
             if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
                 raise ValueError("must start with smtp:// or smtps:// and name a host")
+            if not set(parse_qs(parts.query).get("starttls", ())) <= set(STARTTLS):
+                raise ValueError("starttls is required, optional or no")
         return url
 
     @field_validator("mail_from")
     @classmethod
     def _one_address(cls, sender: str) -> str:
-        name, address = parseaddr(sender)
-        if "@" not in address:
+        if "@" not in parseaddr(sender)[1]:
             raise ValueError("must be one address, such as Service <service@example.com>")
-        Address(display_name=name, addr_spec=address)
         return sender
-
-    @property
-    def rules(self) -> Rules:
-        """What decides whether a request is accepted."""
-        return Rules(self.phone_region, self.timezone)

@@ -1,0 +1,26 @@
+"""Runs intake: `python -m services.intake [api|consume|relay|timers|migrate|all]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from services.intake.app import create_app
+from services.intake.consumer import create_handler
+from services.intake.delivery import deliver
+from services.intake.models import METADATA
+from services.intake.settings import IntakeSettings
+from shared.service import Service, main
+
+SERVICE: Final = Service(
+    name="intake",
+    settings=IntakeSettings,
+    metadata=METADATA,
+    migrations=Path(__file__).with_name("migrations"),
+    app=create_app,
+    handle=create_handler,
+    loops={"notifications": deliver},
+)
+
+if __name__ == "__main__":
+    main(SERVICE)

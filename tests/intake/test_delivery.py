@@ -1,0 +1,390 @@
+"""What the bus asks for reaches the customer: by a mail server, or as a file; at least once, always as the same mail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from services.intake.acceptance import Contact
+from services.intake.carriers import Carried, Carrier, Delivered, Mail, carrier_of
+from services.intake.consumer import handle
+from services.intake.delivery import deliver, deliver_due
+from services.intake.handlers import notifications
+from services.intake.sending import GIVE_UP_AFTER
+from services.intake.settings import IntakeSettings
+from shared import clock
+from shared.consumer import Received
+from shared.database import Database
+from shared.events.envelope import Event
+from shared.events.notification import FeedbackNotificationRequested, TicketNotificationRequested
+from shared.runtime import Runtime
+from tests.intake.builders import events, incoming, rows, take_one
+from tests.intake.sink import Sink, smtp_sink
+
+pytestmark = pytest.mark.postgres
+
+NUMBER = "AS-20261125EEA182H"
+LINK = "https://feedback.example.com/s/token"
+
+
+@pytest.fixture
+async def customer(intake_database: Database) -> UUID:
+    """A customer with an address."""
+    await take_one(intake_database, incoming(customer=Contact("王伟", email="wang@example.com"), text="My washer is broken"))
+    (row,) = await rows(intake_database, "customer")
+    return UUID(str(row["customer_id"]))
+
+
+@pytest.fixture
+def maildir(settings: IntakeSettings) -> Carrier:
+    return carrier_of(settings)
+
+
+def invitation(customer_id: UUID, **fields: Any) -> FeedbackNotificationRequested:
+    values: dict[str, Any] = {
+        "occurred_at": clock.now(),
+        "notification_id": uuid4(),
+        "customer_id": customer_id,
+        "kind": "survey_invitation",
+        "locale": "zh-CN",
+        "ticket_number": NUMBER,
+        "link": LINK,
+        "expires_at": clock.now() + timedelta(days=14),
+    }
+    return FeedbackNotificationRequested(**{**values, **fields})
+
+
+def reply(customer_id: UUID, **fields: Any) -> TicketNotificationRequested:
+    values: dict[str, Any] = {
+        "occurred_at": clock.now(),
+        "notification_id": uuid4(),
+        "customer_id": customer_id,
+        "kind": "ticket_reply",
+        "locale": "en",
+        "ticket_number": NUMBER,
+        "text": "Please send us a photo.",
+    }
+    return TicketNotificationRequested(**{**values, **fields})
+
+
+def received(event: Event, event_id: UUID | None = None) -> Received:
+    return Received(event.TOPIC.name, 0, 1, event_id or uuid4(), event.TYPE, event.key, event.occurred_at, event, 0)
+
+
+async def ask(database: Database, *asked: Event) -> list[UUID]:
+    """The bus brings these; their event ids."""
+    records = [received(event) for event in asked]
+    async with database.transaction() as tx:
+        await handle(tx, records)
+    return [record.event_id for record in records]
+
+
+async def make_due(database: Database) -> None:
+    """Let the time until the next attempt pass."""
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE notification SET next_attempt_at = now() WHERE status = 'pending'")
+
+
+def mails(folder: Path) -> list[Any]:
+    return [message_from_bytes(file.read_bytes(), policy=default) for file in sorted((folder / "mail/new").iterdir())]
+
+
+async def ended(database: Database) -> list[dict[str, Any]]:
+    return await events(database, "notification.delivered.v1", "notification.failed.v1")
+
+
+# --- by file -------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_invitation_becomes_one_file_and_one_fact(
+    runtime: Runtime[IntakeSettings], maildir: Carrier, customer: UUID, tmp_path: Path
+) -> None:
+    asked = invitation(customer)
+    (event_id,) = await ask(runtime.database, asked)
+
+    await deliver_due(runtime, maildir)
+
+    (mail,) = mails(tmp_path)
+    assert mail["To"] == "wang@example.com"
+    assert mail["Message-ID"] == f"<{event_id}@aftercare.example>"
+    assert LINK in mail.get_body(("plain",)).get_content()
+    assert "王伟" not in str(mail)
+    (fact,) = await ended(runtime.database)
+    assert fact["type_of_event"] == "notification.delivered.v1"
+    assert fact["notification_id"] == str(asked.notification_id)
+    assert (fact["channel"], fact["kind"], fact["ticket_number"]) == ("email", "survey_invitation", NUMBER)
+    assert "wang@example.com" not in str(fact)
+    assert list((tmp_path / "mail/tmp").iterdir()) == []
+
+
+async def test_the_same_event_twice_is_one_mail(runtime: Runtime[IntakeSettings], maildir: Carrier, customer: UUID, tmp_path: Path) -> None:
+    record = received(reply(customer))
+    for _ in range(2):
+        async with runtime.database.transaction() as tx:
+            await handle(tx, [record])
+        await deliver_due(runtime, maildir)
+
+    assert len(mails(tmp_path)) == 1
+    assert len(await ended(runtime.database)) == 1
+
+
+async def test_the_text_is_forgotten_when_the_message_has_left(runtime: Runtime[IntakeSettings], maildir: Carrier, customer: UUID) -> None:
+    await ask(runtime.database, reply(customer))
+
+    await deliver_due(runtime, maildir)
+
+    (row,) = await rows(runtime.database, "notification")
+    assert (row["status"], row["text"], row["link"]) == ("delivered", None, None)
+
+
+async def test_a_customer_without_an_address_cannot_be_written_to(runtime: Runtime[IntakeSettings], maildir: Carrier) -> None:
+    await take_one(runtime.database, incoming(phone="13800138000"))
+    (customer,) = await rows(runtime.database, "customer")
+    await ask(runtime.database, reply(customer["customer_id"]), reply(uuid4()))
+
+    await deliver_due(runtime, maildir)
+
+    assert [(fact["type_of_event"], fact["reason"], fact["channel"]) for fact in await ended(runtime.database)] == [
+        ("notification.failed.v1", "no_address", None)
+    ] * 2
+
+
+async def test_an_invitation_that_has_expired_is_not_sent(
+    runtime: Runtime[IntakeSettings], maildir: Carrier, customer: UUID, tmp_path: Path
+) -> None:
+    await ask(runtime.database, invitation(customer, expires_at=clock.now() - timedelta(seconds=1)))
+
+    await deliver_due(runtime, maildir)
+
+    assert [fact["reason"] for fact in await ended(runtime.database)] == ["expired"]
+    assert not (tmp_path / "mail").exists()
+
+
+async def test_the_fourth_invitation_to_one_address_within_an_hour_waits_and_an_answer_does_not(
+    runtime: Runtime[IntakeSettings], maildir: Carrier, customer: UUID, tmp_path: Path
+) -> None:
+    await ask(runtime.database, *(invitation(customer) for _ in range(5)), reply(customer))
+
+    await deliver_due(runtime, maildir)
+
+    assert len(mails(tmp_path)) == 4
+    waiting = [row for row in await rows(runtime.database, "notification") if row["status"] == "pending"]
+    assert len(waiting) == 2
+    for row in waiting:
+        assert timedelta(minutes=59) < row["next_attempt_at"] - clock.real_now() <= timedelta(hours=1)
+        assert row["attempts"] == 0
+
+
+async def test_a_customer_is_written_to_at_the_address_that_he_gave_last(
+    runtime: Runtime[IntakeSettings], maildir: Carrier, tmp_path: Path
+) -> None:
+    for hour, email in enumerate(["old@example.com", "new@example.com"]):
+        item = incoming(customer=Contact(app_user_id="u-1", email=email))
+        moment = item.accepted.received_at + timedelta(hours=hour)
+        await take_one(runtime.database, replace(item, accepted=replace(item.accepted, received_at=moment)))
+    (customer,) = await rows(runtime.database, "customer")
+    await ask(runtime.database, reply(customer["customer_id"]))
+
+    await deliver_due(runtime, maildir)
+
+    assert [mail["To"] for mail in mails(tmp_path)] == ["new@example.com"]
+
+
+# --- crashes -------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_crash_between_carrying_and_writing_down_repeats_the_same_mail(
+    runtime: Runtime[IntakeSettings], maildir: Carrier, customer: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ask(runtime.database, reply(customer))
+
+    async def crash(*_args: object, **_named: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(notifications, "conclude", crash)
+        with pytest.raises(ConnectionResetError):
+            await deliver_due(runtime, maildir)
+    (before,) = mails(tmp_path)
+    assert await deliver_due(runtime, maildir) == 0, "the claim still holds"
+    await make_due(runtime.database)
+    await deliver_due(runtime, maildir)
+
+    (after,) = mails(tmp_path)
+    assert after.as_bytes() == before.as_bytes()
+    assert len(await ended(runtime.database)) == 1
+
+
+async def test_two_processes_do_not_deliver_the_same_message(
+    runtime: Runtime[IntakeSettings], maildir: Carrier, customer: UUID, tmp_path: Path
+) -> None:
+    await ask(runtime.database, *(reply(customer) for _ in range(40)))
+
+    await asyncio.gather(*(deliver_due(runtime, maildir) for _ in range(4)))
+
+    assert len(mails(tmp_path)) == 40
+    assert len(await ended(runtime.database)) == 40
+
+
+async def test_a_message_that_was_claimed_twice_is_told_once(runtime: Runtime[IntakeSettings], customer: UUID) -> None:
+    await ask(runtime.database, reply(customer))
+    slow = _Slow()
+
+    first = asyncio.create_task(deliver_due(runtime, slow))
+    await slow.begun.wait()
+    await make_due(runtime.database)
+    second = asyncio.create_task(deliver_due(runtime, slow))
+    slow.go.set()
+    await asyncio.gather(first, second)
+
+    assert len(await ended(runtime.database)) == 1
+
+
+class _Slow:
+    """A carrier that lets others overtake it."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+
+    async def carry(self, mails: Sequence[Mail]) -> list[Carried]:
+        self.begun.set()
+        await self.go.wait()
+        return [Delivered() for _ in mails]
+
+
+# --- by mail server ------------------------------------------------------------------------------------------------------------------
+
+
+def by_server(settings: IntakeSettings, sink: Sink) -> Carrier:
+    return carrier_of(settings.model_copy(update={"smtp_url": SecretStr(sink.url), "smtp_timeout": 2.0}))
+
+
+async def test_a_mail_server_gets_the_mail(runtime: Runtime[IntakeSettings], customer: UUID) -> None:
+    (event_id,) = await ask(runtime.database, reply(customer, text="请寄一张照片。\n.\n谢谢"))
+
+    async with smtp_sink() as sink:
+        await deliver_due(runtime, by_server(runtime.settings, sink))
+
+    (raw,) = sink.mails
+    mail: Any = message_from_bytes(raw, policy=default)
+    assert mail["Message-ID"] == f"<{event_id}@aftercare.example>"
+    assert "请寄一张照片。" in mail.get_body(("plain",)).get_content()
+    assert [fact["type_of_event"] for fact in await ended(runtime.database)] == ["notification.delivered.v1"]
+
+
+async def test_an_address_that_the_server_refuses_for_good_is_not_tried_again(runtime: Runtime[IntakeSettings], customer: UUID) -> None:
+    await ask(runtime.database, reply(customer))
+
+    async with smtp_sink() as sink:
+        sink.refusals["wang@example.com"] = "550 no such user"
+        await deliver_due(runtime, by_server(runtime.settings, sink))
+
+    assert [fact["reason"] for fact in await ended(runtime.database)] == ["refused"]
+
+
+@pytest.mark.parametrize("trouble", ["greylisted", "quota", "busy", "hangs up", "down"])
+async def test_a_passing_trouble_is_waited_out(runtime: Runtime[IntakeSettings], customer: UUID, trouble: str) -> None:
+    await ask(runtime.database, reply(customer))
+
+    async with smtp_sink() as sink:
+        carrier = by_server(runtime.settings, sink)
+        match trouble:
+            case "greylisted":
+                sink.refusals["wang@example.com"] = "451 try later"
+            case "quota":
+                sink.data_reply = "452 too much mail"
+            case "busy":
+                sink.greeting = "421 busy"
+            case "hangs up":
+                sink.hangs_up_after = 0
+            case "down":
+                carrier = by_server(runtime.settings, Sink(port=1))
+        await deliver_due(runtime, carrier)
+        assert await ended(runtime.database) == []
+        (row,) = await rows(runtime.database, "notification")
+        assert (row["status"], row["attempts"]) == ("pending", 1)
+        assert timedelta(seconds=25) < row["next_attempt_at"] - clock.real_now() < timedelta(seconds=31)
+
+        sink.refusals.clear()
+        sink.data_reply, sink.greeting, sink.hangs_up_after = "250 taken", "220 sink", None
+        await make_due(runtime.database)
+        await deliver_due(runtime, by_server(runtime.settings, sink))
+
+    assert len(sink.mails) == 1
+    assert len(await ended(runtime.database)) == 1
+
+
+async def test_after_a_day_of_trouble_a_message_is_given_up(runtime: Runtime[IntakeSettings], customer: UUID) -> None:
+    await ask(runtime.database, reply(customer))
+    async with runtime.database.transaction() as tx:
+        await tx.execute("UPDATE notification SET attempts = 30, first_attempt_at = now() - $1::interval", GIVE_UP_AFTER)
+
+    await deliver_due(runtime, by_server(runtime.settings, Sink(port=1)))
+
+    assert [fact["reason"] for fact in await ended(runtime.database)] == ["undeliverable"]
+
+
+async def test_when_the_server_hangs_up_in_between_only_the_rest_is_tried_again(runtime: Runtime[IntakeSettings], customer: UUID) -> None:
+    await ask(runtime.database, *(reply(customer) for _ in range(5)))
+
+    async with smtp_sink() as sink:
+        sink.hangs_up_after = 2
+        await deliver_due(runtime, by_server(runtime.settings, sink))
+
+    assert sorted(row["status"] for row in await rows(runtime.database, "notification")) == ["delivered"] * 2 + ["pending"] * 3
+
+
+async def test_a_folder_that_cannot_be_written_is_a_passing_trouble(
+    runtime: Runtime[IntakeSettings], customer: UUID, tmp_path: Path
+) -> None:
+    (tmp_path / "mail").write_text("in the way")
+
+    await ask(runtime.database, reply(customer))
+    await deliver_due(runtime, carrier_of(runtime.settings))
+
+    assert [row["status"] for row in await rows(runtime.database, "notification")] == ["pending"]
+
+
+async def test_one_message_that_cannot_be_composed_does_not_hold_up_the_others(
+    runtime: Runtime[IntakeSettings], maildir: Carrier, customer: UUID, tmp_path: Path
+) -> None:
+    await take_one(runtime.database, incoming(email="li@example.com"))
+    async with runtime.database.transaction() as tx:
+        broken = await tx.fetchval(
+            "UPDATE customer_identity SET address = E'li@example.com\\r\\nBcc: x@y.z' WHERE value = 'li@example.com' RETURNING customer_id"
+        )
+    await ask(runtime.database, reply(broken), reply(customer))
+
+    await deliver_due(runtime, maildir)
+
+    assert [mail["To"] for mail in mails(tmp_path)] == ["wang@example.com"]
+    assert sorted(row["status"] for row in await rows(runtime.database, "notification")) == ["delivered", "pending"]
+
+
+# --- the loop ------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_loop_delivers_what_comes_until_it_is_stopped(runtime: Runtime[IntakeSettings], customer: UUID, tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.create_task(deliver(runtime, stop))
+
+    await ask(runtime.database, reply(customer))
+    async with asyncio.timeout(10):
+        while not await ended(runtime.database):
+            await runtime.wakeup.wait(1)
+    stop.set()
+    await loop
+
+    assert len(mails(tmp_path)) == 1
