@@ -87,17 +87,19 @@ def decode(topic: Topic, record: ConsumerRecord[bytes | None, bytes | None]) -> 
         headers = {name: value.decode() for name, value in record.headers if value is not None}
         if headers.get("ce_source") != topic.ce_source:
             return None
-        numbered = _numbered(headers)
         key = "" if record.key is None else record.key.decode()
-        time = datetime.fromisoformat(headers["ce_time"]) if "ce_time" in headers else None
-        type_ = headers["ce_type"]
+        return parse((topic.name, record.partition), record.offset, key, headers, record.value or b"")
     except (KeyError, ValueError):
         return None
-    return LogRecord((topic.name, record.partition), record.offset, numbered, type_, key, time, headers, record.value or b"")
+
+
+def parse(log: Log, offset: int, key: str, headers: Mapping[str, str], value: bytes) -> LogRecord:
+    """The record that the headers describe; KeyError or ValueError where they do not describe one."""
+    time = datetime.fromisoformat(headers["ce_time"]) if "ce_time" in headers else None
+    return LogRecord(log, offset, _numbered(headers), headers["ce_type"], key, time, headers, value)
 
 
 def _numbered(headers: Mapping[str, str]) -> Numbered:
-    """Raises KeyError or ValueError for what is not a number or an id."""
     previous = headers.get("ce_previous")
     return Numbered(
         epoch=_number(headers["ce_epoch"]),

@@ -13,12 +13,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 from shared import kafka, protocol, telemetry
+from shared.backoff import backoff
 from shared.clock import monotonic
 from shared.database import Database, Transaction, is_transient
 from shared.kafka.tail import TailReader
 from shared.outbox import Log, Wakeup
 from shared.relay import cursors
-from shared.relay.rest import Rest, backoff
+from shared.relay.rest import Rest
 from shared.relay.round import Outcome, Round
 from shared.relay.sender import Sender
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from typing import Final
 
+from shared.backoff import backoff
 from shared.outbox import Log
 
-FIRST: Final = 0.1
 LONGEST: Final = 5.0
 """Seconds."""
 
@@ -35,9 +34,3 @@ class Rest:
         for log in logs:
             self._failures.pop(log, None)
             self._until.pop(log, None)
-
-
-def backoff(failures: int, *, longest: float = 30.0) -> float:
-    """Seconds to wait after so many failures in a row: FIRST, doubled each time, with jitter so that many do not return at once."""
-    delay: float = min(longest, FIRST * 2 ** min(failures - 1, 20))
-    return delay * random.uniform(0.5, 1.0)

@@ -1,0 +1,80 @@
+"""What a record turns out to be, decided outside any transaction: an event for the handler, nothing to us, or poison."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from shared.database import Transaction
+from shared.events import REGISTRY, Event
+from shared.events.envelope import FILLER_TYPE
+from shared.kafka.records import LogRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event as the handler gets it: of a known type, with a body that its contract accepts."""
+
+    topic: str
+    part: int
+    seq: int
+    event_id: UUID
+    type: str
+    key: str
+    time: datetime
+    event: Event
+    offset: int
+
+
+Handle = Callable[[Transaction, Sequence[Received]], Awaitable[None]]
+"""A service's handler: the admitted events of one polled batch, several logs possible, each log in order. It works set-based, may call
+`outbox.append` once, as its last work, and must not commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A record and what became of decoding it."""
+
+    record: LogRecord
+    received: Received | None = None
+    error: Exception | None = None
+    """Why the body of a known type is no event of that type. Neither an event nor an error: a filler, or a type that is not known yet."""
+
+
+def arrive(record: LogRecord) -> Arrived:
+    """Decode the body."""
+    contract = REGISTRY.get((record.log[0], record.type))
+    if contract is None:
+        return Arrived(record)
+    try:
+        event = contract.model_validate_json(record.value)
+    except ValidationError as error:
+        return Arrived(record, error=error)
+    topic, part = record.log
+    time = record.time or event.occurred_at
+    number = record.numbered
+    return Arrived(record, Received(topic, part, number.seq, number.event_id, record.type, record.key, time, event, record.offset))
+
+
+def is_unknown(arrived: Arrived) -> bool:
+    """Whether the record is of a type that this release does not know: skipped, but its number counts."""
+    return arrived.received is None and arrived.error is None and arrived.record.type != FILLER_TYPE
+
+
+def apply_with(handle: Handle) -> Callable[[Transaction, Sequence[LogRecord]], Awaitable[None]]:
+    """What a replay runs: decode with today's contracts, then the service's handler."""
+
+    async def apply(tx: Transaction, records: Sequence[LogRecord]) -> None:
+        arrived = [arrive(record) for record in records]
+        for each in arrived:
+            if each.error is not None:
+                raise each.error
+        received = [each.received for each in arrived if each.received is not None]
+        if received:
+            await handle(tx, received)
+
+    return apply
