@@ -1,0 +1,74 @@
+"""The main job of the platform, from the customer's first word to the manager's figure, through the doors that everybody uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.journeys.people import Customer, Staff
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.journey
+
+
+async def test_a_request_is_solved_rated_and_counted(customer: Customer, agent: Staff, manager: Staff, team: str) -> None:
+    number = await customer.write("空调不制冷,显示 E4。", type="repair", product={"model": "KFR-35GW"})
+    await agent.solve(number, team=team, reply="您好,师傅已更换风机,请再试一下。")
+
+    await customer.mail("师傅已更换风机")
+    thanks = await customer.answer(await customer.survey_link(), Q0="5", Y1="yes", N1="10", O1="很及时")
+
+    assert "感谢您的评价" in thanks
+    confirmed = await agent.ticket(number, "confirmed")
+    assert (confirmed["episode"], confirmed["assignee"], confirmed["team"]) == (1, "agent", team)
+    figures = await eventually(lambda: manager.kpis(team), lambda kpis: "nps" in kpis and "csat_mean" in kpis)
+    assert (figures["tickets_resolved"]["value"], figures["csat_mean"]["numerator"], figures["csat_mean"]["n"]) == (1, 5, 1)
+    assert (figures["nps"]["numerator"], figures["nps"]["n"]) == (1, 1)
+    assert (figures["sla_first_response"]["numerator"], figures["sla_first_response"]["n"]) == (1, 1)
+    (invitation,) = (await agent.get("feedback", "/v1/invitations", ticket=number)).json()["items"]
+    assert (invitation["state"], invitation["answer"]["comment"]) == ("answered", "很及时")
+
+
+async def test_a_low_answer_reopens_the_ticket_and_a_second_solution_is_asked_about_again(
+    customer: Customer, agent: Staff, manager: Staff, team: str
+) -> None:
+    number = await customer.write("The pump leaks.", type="complaint")
+    await agent.solve(number, team=team, reply="Please tighten the screw.")
+    first = await customer.survey_link()
+
+    await customer.answer(first, Q0="1", Y1="no")
+
+    reopened = await agent.ticket(number, "assigned")
+    assert reopened["assignee"] == "agent"
+    history = (await agent.get("tickets", f"/v1/tickets/{number}/history")).json()["items"]
+    assert [step["data"].get("reason") for step in history if step["type"] == "reopened"] == ["low_answer"]
+
+    await agent.act(number, "resolve", resolution_code="replaced")
+
+    async def links() -> set[str]:
+        invitations = (await agent.get("feedback", "/v1/invitations", ticket=number)).json()["items"]
+        return {invitation["state"] for invitation in invitations}
+
+    await eventually(links, lambda states: states == {"answered", "open"})
+    figures = await eventually(lambda: manager.kpis(team), lambda kpis: _reopened(kpis) == 1)
+    assert (figures["csat_mean"]["numerator"], figures["csat_mean"]["n"]) == (1, 1)
+
+
+async def test_a_survey_is_void_once_its_ticket_was_reopened(
+    customer: Customer, agent: Staff, client: httpx.AsyncClient, team: str
+) -> None:
+    number = await customer.write("冰箱有异响", type="repair")
+    await agent.solve(number, team=team, reply="已调整压缩机底座。")
+    link = await customer.survey_link()
+
+    await agent.act(number, "reopen")
+
+    page = await eventually(lambda: client.get(link), lambda answer: answer.status_code == 410)
+    assert number in page.text
+    assert "重新" in page.text
+
+
+def _reopened(kpis: dict[str, dict[str, Any]]) -> int:
+    return int(kpis.get("reopen_rate", {}).get("numerator", 0))
