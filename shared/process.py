@@ -9,7 +9,6 @@ pool closes. Killed at any point, nothing is lost.
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +16,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from shared import clock, telemetry
+from shared.backoff import pause
 from shared.runtime import AnyRuntime
 from shared.server import Server, listen, new_server
 
@@ -30,8 +30,8 @@ Starting = Callable[[], Awaitable[None]]
 RESTARTS: Final = 5
 HEALTHY_AFTER: Final = 60.0
 """A loop that ran so many seconds before it failed has its restarts back."""
-BACKOFF: Final = 0.5
-"""Seconds before the first restart; doubled each time."""
+FIRST_PAUSE: Final = 0.5
+"""Seconds before the first restart of a loop; doubled each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,29 @@ LOCAL: Final = Patience(balancer=0, requests=2, loops=4.5, pool=1)
 DEPLOYED: Final = Patience(balancer=3, requests=20, loops=5, pool=2)
 
 
+class GivenUp(Exception):
+    """A loop that raises it has tried again often enough: it is dead at once."""
+
+
 class Process:
-    """Runs an application and loops until a signal, or until a loop has died."""
+    """Runs an application and loops until `end` is called, or until a loop has died."""
 
     def __init__(
-        self, runtime: AnyRuntime, app: FastAPI, loops: Mapping[str, Loop], *, starting: Starting, patience: Patience | None = None
+        self,
+        runtime: AnyRuntime,
+        app: FastAPI,
+        loops: Mapping[str, Loop],
+        *,
+        starting: Starting,
+        patience: Patience | None = None,
+        first_pause: float = FIRST_PAUSE,
     ) -> None:
         self._runtime = runtime
         self._app = app
         self._loops = loops
         self._starting = starting
         self._patience = patience or (LOCAL if runtime.settings.local else DEPLOYED)
+        self._first_pause = first_pause
         self._ending = asyncio.Event()
         self._stop = asyncio.Event()
         self._exit_code = 0
@@ -78,7 +90,6 @@ class Process:
         settings = self._runtime.settings
         listening = listen(settings.host, settings.listen_port)
         server = new_server(self._app, patience=self._patience.requests)
-        self._handle_signals()
         log.info("process_started", port=settings.listen_port, loops=sorted(self._loops))
         try:
             async with asyncio.TaskGroup() as group:
@@ -92,11 +103,6 @@ class Process:
             await self._close_pool()
         log.info("process_ended", exit_code=self._exit_code)
         return self._exit_code
-
-    def _handle_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.end)
 
     async def _start_loops(self) -> None:
         try:
@@ -112,28 +118,34 @@ class Process:
                 group.create_task(self._supervise(name, loop), name=name)
 
     async def _supervise(self, name: str, loop: Loop) -> None:
-        failures = 0
+        restarts = 0
         while not self._stop.is_set():
             started = clock.monotonic()
-            reason = await self._run_once(name, loop)
+            failure = await self._run_once(name, loop)
             if self._stop.is_set():
                 return
-            failures = 1 if clock.monotonic() - started >= HEALTHY_AFTER else failures + 1
-            if failures > RESTARTS:
-                log.critical("loop_died", loop=name, error=reason)
-                self._runtime.health.loop_died(name, reason)
-                self.end(1)
+            if clock.monotonic() - started >= HEALTHY_AFTER:
+                restarts = 0
+            if restarts == RESTARTS or isinstance(failure, GivenUp):
+                self._bury(name, failure)
                 return
+            restarts += 1
             self._runtime.health.loop_restarted(name)
-            await wait(self._stop, BACKOFF * 2 ** (failures - 1))
+            await pause(self._stop, self._first_pause * 2 ** (restarts - 1))
 
-    async def _run_once(self, name: str, loop: Loop) -> str:
+    async def _run_once(self, name: str, loop: Loop) -> Exception | None:
         try:
             await loop(self._stop)
         except Exception as error:
             log.error("loop_failed", loop=name, exc_info=error)
-            return type(error).__name__
-        return "ended by itself"
+            return error
+        return None
+
+    def _bury(self, name: str, failure: Exception | None) -> None:
+        reason = "ended by itself" if failure is None else type(failure).__name__
+        log.critical("loop_died", loop=name, error=reason)
+        self._runtime.health.loop_died(name, reason)
+        self.end(1)
 
     async def _end_in_order(self, server: Server, serving: asyncio.Task[None], loops: asyncio.Task[None]) -> None:
         log.info("process_ending", exit_code=self._exit_code)
@@ -158,15 +170,6 @@ class Process:
             log.warning("pool_not_closed")
 
 
-async def wait(event: asyncio.Event, seconds: float) -> None:
-    """Until the event is set, for so many seconds at most."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
-
-
 def every(seconds: float, work: Callable[[], Awaitable[object]], *, is_transient: Callable[[BaseException], bool]) -> Loop:
     """A loop that does the work at once and then again and again; what is transient is tried again next time."""
 
@@ -178,6 +181,6 @@ def every(seconds: float, work: Callable[[], Awaitable[object]], *, is_transient
                 if not is_transient(error):
                     raise
                 log.warning("work_postponed", error=type(error).__name__)
-            await wait(stop, seconds)
+            await pause(stop, seconds)
 
     return loop

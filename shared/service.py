@@ -9,8 +9,9 @@ Exit codes: 0 ended as asked, 1 a part of the process died, 2 wrong role or sett
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,12 +23,17 @@ from pydantic import ValidationError
 from sqlalchemy import MetaData
 
 from shared import clock, http, idempotency, migrations, retention, telemetry
+from shared.backoff import pause
+from shared.consumer import Consumer, Handle, Stuck
 from shared.database import is_transient
 from shared.events.topics import consumed_by, produced_by
 from shared.kafka import KafkaSettings
-from shared.process import Loop, Process, every, wait
+from shared.positions import PositionsReader
+from shared.process import GivenUp, Loop, Process, every
+from shared.relay import Relay
 from shared.runtime import AnyRuntime, Runtime, S, release
 from shared.server import PortTaken
+from shared.timers import TimerLoop, TimerSpec
 
 __all__ = ["Runtime", "Service", "main"]
 
@@ -48,10 +54,10 @@ class Service(Generic[S]):
     metadata: MetaData
     migrations: Path
     app: Callable[[Runtime[S]], FastAPI]
-    handle: Callable[[Runtime[S]], Any] | None = None
-    """Makes the handler of consumed events, `shared.consumer.Handle`."""
-    timers: Callable[[Runtime[S]], Any] | None = None
-    """Makes what the timers do, `shared.timers.TimerSpec`."""
+    handle: Callable[[Runtime[S]], Handle] | None = None
+    """Makes the handler of consumed events."""
+    timers: Callable[[Runtime[S]], TimerSpec] | None = None
+    """Makes what the timers do."""
     loops: Mapping[str, Callable[[Runtime[S], asyncio.Event], Awaitable[None]]] = field(default_factory=dict)
     """Further loops, run with the timers."""
 
@@ -92,13 +98,16 @@ def _leave(code: int, message: str) -> Any:
     sys.exit(code)
 
 
-async def _run(service: Service[S], settings: S, roles: Iterable[str]) -> int:
+async def _run(service: Service[S], settings: S, roles: Collection[str]) -> int:
     runtime: Runtime[S] = Runtime.start(settings)
     app = service.app(runtime) if "api" in roles else _probes_only(runtime)
     loops: dict[str, Loop] = {"event-loop-lag": partial(telemetry.watch_event_loop, service.name)}
     for role in roles:
         loops |= _LOOPS[role](service, runtime)
-    return await Process(runtime, app, loops, starting=partial(_start, service, runtime)).run()
+    process = Process(runtime, app, loops, starting=partial(_start, service, runtime))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, process.end)
+    return await process.run()
 
 
 def _probes_only(runtime: AnyRuntime) -> FastAPI:
@@ -113,7 +122,7 @@ async def _start(service: Service[Any], runtime: AnyRuntime) -> None:
         if missing != told:
             log.warning("start_waits", reason=missing)
             told = missing
-        await wait(never, LOOK_AGAIN)
+        await pause(never, LOOK_AGAIN)
 
 
 async def _missing(service: Service[Any], runtime: AnyRuntime) -> str | None:
@@ -138,8 +147,6 @@ def _api(_service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
 
 
 def _consume(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
-    from shared.consumer import Consumer
-
     topics = consumed_by(service.name)
     make_handler = service.handle
     if not topics or make_handler is None:
@@ -148,15 +155,15 @@ def _consume(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
     async def consume(stop: asyncio.Event) -> None:
         settings = runtime.settings
         consumer = Consumer(runtime.database, service.name, settings.ordinal, topics, make_handler(runtime), kafka_settings(runtime))
-        await consumer.run(stop)
+        try:
+            await consumer.run(stop)
+        except Stuck as error:
+            raise GivenUp from error
 
     return {"consumer": consume}
 
 
 def _relay(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
-    from shared.positions import PositionsReader
-    from shared.relay import Relay
-
     if not produced_by(service.name):
         return {}
 
@@ -173,8 +180,6 @@ def _relay(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
 
 
 def _timers(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
-    from shared.timers import TimerLoop
-
     loops: dict[str, Loop] = {name: partial(run, runtime) for name, run in service.loops.items()}
     make_spec = service.timers
     if make_spec is not None:
