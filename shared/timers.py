@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from shared import clock, telemetry
+from shared.backoff import backoff, pause
 from shared.database import Database, Transaction, is_transient
 
 log = telemetry.logger()
@@ -22,8 +23,6 @@ log = telemetry.logger()
 BATCH: Final = 500
 POLL: Final = 1.0
 """Seconds between two looks when nothing is due sooner."""
-BACKOFF_FIRST: Final = 0.1
-BACKOFF_LAST: Final = 30.0
 SET_ASIDE: Final = 60.0
 """Seconds for which a timer that failed is left alone, so that it does not hold up the others."""
 
@@ -94,17 +93,18 @@ class TimerLoop:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fire batch after batch; a database that is away is waited out."""
-        backoff = BACKOFF_FIRST
+        failures = 0
         while not stop.is_set():
             try:
-                pause = 0.0 if await self.round() else await self._until_next()
-                backoff = BACKOFF_FIRST
+                delay = 0.0 if await self.round() else await self._until_next()
+                failures = 0
             except Exception as error:
                 if not is_transient(error):
                     raise
                 log.warning("timers_wait", error=type(error).__name__)
-                pause, backoff = backoff, min(backoff * 2, BACKOFF_LAST)
-            await _wait(stop, pause)
+                failures += 1
+                delay = backoff(failures)
+            await pause(stop, delay)
 
     async def round(self) -> int:
         """Fire one batch; the number of timers fired."""
@@ -177,11 +177,3 @@ async def _take(tx: Transaction, timers: Sequence[Timer]) -> list[Timer]:
 
 def _key(timer: Timer) -> Key:
     return timer.kind, timer.subject, timer.gen
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -17,8 +17,8 @@ from services.intake.handlers.notifications import AT_ONCE, Attempt, Claimed, No
 from services.intake.sending import Failure, Notification, Postpone
 from services.intake.settings import IntakeSettings
 from shared import clock, telemetry
+from shared.backoff import pause
 from shared.database import is_transient
-from shared.process import wait
 from shared.runtime import Runtime
 
 log = telemetry.logger()
@@ -41,10 +41,10 @@ async def deliver(runtime: Runtime[IntakeSettings], stop: asyncio.Event) -> None
             if not is_transient(error):
                 raise
             log.warning("delivery_postponed", exc_info=error)
-            await wait(stop, PATIENCE)
+            await pause(stop, PATIENCE)
             continue
         if claimed < AT_ONCE:
-            await wait(stop, POLL)
+            await pause(stop, POLL)
 
 
 async def deliver_due(runtime: Runtime[IntakeSettings], carrier: Carrier) -> int:
