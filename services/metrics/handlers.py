@@ -33,14 +33,14 @@ async def record(tx: Transaction, entries: Sequence[Entry]) -> None:
 
 async def project(tx: Transaction, generation: Generation, entries: Sequence[Entry]) -> None:
     """Let logged entries count in one generation. Repeatable: facts are merged, and rollups change only as facts do."""
-    subjects = projection.subjects_of(entries)
-    if not subjects:
+    told = projection.observed(entries)
+    if not told:
         return
     if not generation.is_active:
         # the rebuild reads history while the consumer adds to it: one after the other, or both would start from the same facts
         await generations.own(tx, generation.version)
-    known = await facts.load(tx, generation.version, subjects)
-    changed, deltas = projection.fold(known, entries)
+    known = await facts.load(tx, generation.version, {subject for subject, _ in told})
+    changed, deltas = projection.fold(known, told)
     await facts.save(tx, generation.version, known, changed)
     await rollups.add(tx, generation.version, deltas)
 

@@ -68,21 +68,25 @@ class RowKey(NamedTuple):
 # ------------------------------------------------------------------ fold
 
 
-def subjects_of(entries: Iterable[Entry]) -> set[Subject]:
-    """Whom the entries are about: the facts that `fold` needs."""
-    return {seen[0] for entry in entries if (seen := observe(entry)) is not None}
+Told = tuple[Subject, Facts]
+"""What one event tells about whom."""
 
 
-def fold(known: Mapping[Subject, Facts], entries: Iterable[Entry]) -> tuple[dict[Subject, Facts], dict[RowKey, int]]:
-    """What the entries change: the facts that are new or different now, and by how much rollup rows go up or down (never by 0)."""
-    changed: dict[Subject, Facts] = {}
-    for entry in entries:
-        seen = observe(entry)
-        if seen is not None:
-            subject, told = seen
-            before = changed.get(subject) or known.get(subject)
-            changed[subject] = told if before is None else merge(before, told)
-    changed = {subject: facts for subject, facts in changed.items() if facts != known.get(subject)}
+def observed(entries: Iterable[Entry]) -> list[Told]:
+    """What the entries tell, in their order; those that no figure needs tell nothing."""
+    return [told for entry in entries if (told := observe(entry)) is not None]
+
+
+def fold(known: Mapping[Subject, Facts], told: Iterable[Told]) -> tuple[dict[Subject, Facts], dict[RowKey, int]]:
+    """What is changed: the facts that are new or different now, and by how much rollup rows go up or down (never by 0).
+
+    ``known`` holds the present facts of the subjects that are told about, as far as there are any.
+    """
+    after: dict[Subject, Facts] = {}
+    for subject, facts in told:
+        before = after.get(subject) or known.get(subject)
+        after[subject] = facts if before is None else merge(before, facts)
+    changed = {subject: facts for subject, facts in after.items() if facts != known.get(subject)}
     return changed, spread(deltas(known, changed))
 
 

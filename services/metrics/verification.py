@@ -19,6 +19,9 @@ from shared.database import Transaction
 PATIENCE: Final = 24 * 3600.0
 """Seconds that one key figure's comparison may take: it reads the whole log."""
 
+PLANNING: Final = ("statement_timeout = 0", "enable_nestloop = off", "jit = off", "work_mem = '64MB'")
+"""The planner cannot guess how many events a history has; a nested loop over histories would take a square of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -40,7 +43,8 @@ async def differences(tx: Transaction, version: int) -> list[Difference]:
 
     ``tx`` must see one snapshot (REPEATABLE READ).
     """
-    await tx.execute("SET LOCAL statement_timeout = 0")
+    for setting in PLANNING:
+        await tx.execute(f"SET LOCAL {setting}")
     found: list[Difference] = []
     for kpi, counted in COUNTED.items():
         rows = await tx.driver.fetch(_COMPARED.format(counted=counted), version, kpi, timeout=PATIENCE)

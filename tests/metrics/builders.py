@@ -211,11 +211,11 @@ class Story:
 SPANS = (MINUTE, 20 * MINUTE, HOUR, 5 * HOUR, DAY, 3 * DAY, 7 * DAY, 8 * DAY)
 
 
-def random_story(chance: random.Random, number: int) -> Story:
+def random_story(chance: random.Random, number: int, at: datetime) -> Story:
     """A ticket to which up to a dozen things happen, in an order that is possible."""
     story = Story(
         number=f"AS-{number}",
-        at=START + chance.randrange(20_000) * MINUTE,
+        at=at,
         dims={
             "channel": chance.choice(["web", "email", "phone", "internal"]),
             "type": chance.choice([None, "repair", "complaint"]),
@@ -277,14 +277,14 @@ def _retarget(story: Story, target: str, due: timedelta, policy_version: int | N
         story.retargeted(target, due, max(policy_version or 1, promise.policy_version))
 
 
-def random_history(seed: int, stories: int) -> list[Event]:
-    """Requests, tickets and answers of some months, in a possible order."""
+def random_history(seed: int, stories: int, begun_within: timedelta = 14 * DAY) -> list[Event]:
+    """Requests, tickets and answers of some weeks, in a possible order."""
     chance = random.Random(seed)
     events: list[Event] = []
     for number in range(stories):
-        at = START + chance.randrange(20_000) * MINUTE
+        at = START + chance.randrange(begun_within // MINUTE) * MINUTE
         events.append(request(number, at, channel=chance.choice(["web", "email", "internal"]), type=chance.choice([None, "repair"])))
-        events.extend(random_story(chance, number).events)
+        events.extend(random_story(chance, number, at).events)
         if chance.random() < 0.6:
             events.append(_random_answer(chance, number, at))
         if chance.random() < 0.1:  # told again, under another number: it counts once

@@ -8,18 +8,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.metrics.buckets import bucket_of, microseconds
-from services.metrics.projection import fold
+from services.metrics.projection import fold, observed
 from shared.events.envelope import Event
 from tests.metrics.builders import DAY, HOUR, MINUTE, START, Story, answer, numbered, request
 
 pytestmark = pytest.mark.pure
 
-Counted = dict[str, datetime]
-
 
 def counted(kpi: str, events: Iterable[Event], dimension: str = "total", value: str = "") -> dict[str, list[datetime]]:
     """When a figure counts, by measure; the beginnings of quarter hours."""
-    _, rows = fold({}, numbered(events))
+    _, rows = fold({}, observed(numbered(events)))
     found: dict[str, list[datetime]] = {}
     for key, n in rows.items():
         if (key.kpi, key.dimension, key.value) == (kpi, dimension, value):
@@ -38,7 +36,7 @@ def at(instant: datetime) -> datetime:
 
 def values_of(kpi: str, events: Iterable[Event], dimension: str) -> set[str]:
     """Under which values of a dimension a figure counts."""
-    _, rows = fold({}, numbered(events))
+    _, rows = fold({}, observed(numbered(events)))
     return {key.value for key in rows if (key.kpi, key.dimension) == (kpi, dimension)}
 
 
@@ -77,7 +75,7 @@ def test_a_merged_ticket_counts_nowhere_until_the_merge_is_undone() -> None:
 def test_what_colleagues_do_among_themselves_counts_nowhere() -> None:
     story = Story(dims={"channel": "internal", "priority": "normal"}).later(HOUR).replied().resolved()
 
-    assert fold({}, numbered([*story.events, request(1, channel="internal")]))[1] == {}
+    assert fold({}, observed(numbered([*story.events, request(1, channel="internal")])))[1] == {}
 
 
 # ------------------------------------------------------------------ first responses in time
@@ -190,9 +188,7 @@ def test_a_ticket_that_was_closed_for_another_reason_stays_solved(reason: str) -
 def test_a_reopening_counts_up_to_the_end_of_the_seventh_day(span: timedelta, counts: bool) -> None:
     story = Story().later(HOUR).resolved().later(span).reopened()
 
-    assert counted("reopen_rate", story.events) == {"denominator": [at(START + HOUR)]} | (
-        {"numerator": [at(START + HOUR)]} if counts else {}
-    )
+    assert counted("reopen_rate", story.events).get("numerator", []) == ([at(START + HOUR)] if counts else [])
 
 
 def test_each_resolution_can_be_reopened_once() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.facts import Facts, Subject, merge, observe
-from services.metrics.projection import DIMENSIONS, TOTAL, RowKey, fold
+from services.metrics.facts import Facts, Subject, merge
+from services.metrics.projection import DIMENSIONS, TOTAL, RowKey, fold, observed
 from services.metrics.reduction import Entry
 from tests.metrics.builders import in_batches, numbered, random_history
 
@@ -28,7 +28,7 @@ def rollups_of(batches: Sequence[Sequence[Entry]]) -> Rollups:
     known: dict[Subject, Facts] = {}
     rollups: Counter[RowKey] = Counter()
     for batch in batches:
-        changed, deltas = fold(known, batch)
+        changed, deltas = fold(known, observed(batch))
         known |= changed
         rollups.update(deltas)
     return {key: n for key, n in rollups.items() if n}
@@ -54,9 +54,8 @@ def test_events_that_come_again_change_nothing(entries: list[Entry], chance: ran
 @given(histories, chances)
 def test_merging_facts_is_commutative_associative_and_idempotent(entries: list[Entry], chance: random.Random) -> None:
     told: dict[Subject, list[Facts]] = {}
-    for entry in entries:
-        if (seen := observe(entry)) is not None:
-            told.setdefault(seen[0], []).append(seen[1])
+    for subject, facts in observed(entries):
+        told.setdefault(subject, []).append(facts)
 
     for pieces in told.values():
         a, b, c = (chance.choice(pieces) for _ in range(3))
