@@ -79,6 +79,7 @@ ticket: Final = Table(
     _number("linked_to"),
     # what only people read; the customer's words and belongings, cleared when the customer is erased
     Column("subject", Text),
+    Column("product_named", Text, comment="in the customer's words; product_model is a code"),
     Column("serial_number", Text),
     Column("order_number", Text),
     Column("purchase_date", Text),

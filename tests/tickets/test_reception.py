@@ -18,7 +18,7 @@ from services.tickets.workflow.ticket import REOPEN_WINDOW, deadlines
 from shared.database import Database
 from shared.errors import NotFound
 from shared.events.feedback import SurveyAnswered
-from shared.events.intake import RequestReceived
+from shared.events.intake import Product, RequestReceived
 from shared.events.tickets import Dimensions, TicketMessageAdded, TicketOpened, TicketReopened
 from tests.tickets.builders import AGENT, DAY, HOUR, LEAD, NOON, a_reference, customer_registered, request_received
 from tests.tickets.observation import count, due, numbers, take_in, ticket, told, types_told
@@ -84,7 +84,7 @@ async def test_the_clocks_start_when_the_customer_wrote_not_when_we_heard_of_it(
 
 
 async def test_the_event_holds_no_words(tickets_database: Database) -> None:
-    request = await opened(tickets_database, subject="Secret subject", text="Secret words")
+    request = await opened(tickets_database, subject="Secret subject", text="Secret words", product=Product(model="Secret: 13800000000"))
 
     async with tickets_database.transaction() as tx:
         payload = await tx.fetchval("SELECT payload FROM outbox WHERE key = $1", request.reference)

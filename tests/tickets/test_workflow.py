@@ -58,6 +58,24 @@ def test_a_complaint_is_looked_at_sooner() -> None:
     assert opening.first_priority(None) is Priority.NORMAL
 
 
+@pytest.mark.parametrize(
+    ("named", "code"),
+    [
+        ("WM-8000", "WM-8000"),
+        (" wm  8000/2 ", "WM 8000/2"),
+        ("ＷＭ８０００", "WM8000"),
+        ("my washing machine, call 13800000000", None),
+        ("13800000000", None),
+        ("li.wei@example.com", None),
+        ("李伟的洗衣机", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_only_what_reads_like_a_model_becomes_a_dimension(named: str | None, code: str | None) -> None:
+    assert opening.model_code(named) == code
+
+
 def test_a_ticket_bears_the_number_that_the_customer_was_given() -> None:
     request = a_request()
 

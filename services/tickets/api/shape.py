@@ -25,7 +25,7 @@ def ticket(view: View, at: datetime) -> schemas.TicketView:
         **copied,
         subject=particulars.subject,
         product=schemas.ProductView(
-            model=value.product_model,
+            model=particulars.product_named or value.product_model,
             serial_number=particulars.serial_number,
             purchase_date=particulars.purchase_date,
             order_number=particulars.order_number,

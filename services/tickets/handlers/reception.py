@@ -130,13 +130,13 @@ def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: T
         locale=event.locale,
         tier=batch.tiers.get(event.customer_id, words.DEFAULT_TIER),
         type=event.type,
-        product_model=event.product.model if event.product else None,
+        product_model=opening.model_code(event.product.model if event.product else None),
         digest=sealed.digest,
     )
     ticket = batch.docket.open(opening.open_request(request, event.occurred_at, batch.policy, after=after, number=number))
     product = event.product or Product()
     batch.particulars[ticket.number] = Particulars(
-        event.subject, product.serial_number, product.order_number, product.purchase_date, event.expected_resolution_at
+        event.subject, product.model, product.serial_number, product.order_number, product.purchase_date, event.expected_resolution_at
     )
     batch.series.setdefault(ticket.series, []).append(ticket.number)
     _keep(batch, ticket.number, ticket.version, event, sealed)

@@ -26,6 +26,8 @@ class Particulars:
     """What only people read about a ticket."""
 
     subject: str | None = None
+    product_named: str | None = None
+    """The product in the customer's words."""
     serial_number: str | None = None
     order_number: str | None = None
     purchase_date: str | None = None
@@ -55,23 +57,18 @@ async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequenc
     await tx.execute(
         """
         INSERT INTO ticket (number, series, version, status, customer_id, channel, locale, tier, type, step, priority, category, root_topic,
-                            product_model, batch, team, assignee, opened_at, changed_at, episode, linked_to, subject, serial_number,
-                            order_number, purchase_date, expected_resolution_at, words)
-        SELECT u.number, u.series, u.version, u.status, u.customer_id, u.channel, u.locale, u.tier, u.type, u.step, u.priority, u.category,
-               u.root_topic, u.product_model, u.batch, u.team, u.assignee, u.opened_at, u.changed_at, u.episode, u.linked_to, u.subject,
-               u.serial_number, u.order_number, u.purchase_date, u.expected_resolution_at, array_to_tsvector(string_to_array(u.words, ' '))
-          FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
-                      $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-                      $18::timestamptz[], $19::timestamptz[], $20::int[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[],
-                      $26::timestamptz[], $27::text[])
-               u(number, series, version, status, customer_id, channel, locale, tier, type, step, priority, category, root_topic,
-                 product_model, batch, team, assignee, opened_at, changed_at, episode, linked_to, subject, serial_number, order_number,
-                 purchase_date, expected_resolution_at, words)
+                            product_model, batch, team, assignee, opened_at, changed_at, episode, linked_to, subject, product_named,
+                            serial_number, order_number, purchase_date, expected_resolution_at, words)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
+                             $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
+                             $18::timestamptz[], $19::timestamptz[], $20::int[], $21::text[], $22::text[], $23::text[], $24::text[],
+                             $25::text[], $26::text[], $27::timestamptz[], $28::tsvector[])
         """,
         *(column(fresh, name) for name in ("number", "series", "version", "status", "customer_id", "channel", "locale", "tier", "type")),
         *(column(fresh, name) for name in ("step", "priority", "category", "root_topic", "product_model", "batch", "team", "assignee")),
         *(column(fresh, name) for name in ("opened_at", "changed_at", "episode", "linked_to")),
-        *(column(particulars, name) for name in ("subject", "serial_number", "order_number", "purchase_date", "expected_resolution_at")),
+        *(column(particulars, name) for name in ("subject", "product_named", "serial_number", "order_number", "purchase_date")),
+        column(particulars, "expected_resolution_at"),
         [" ".join(search.words(each.subject or "")) for each in particulars],
     )
 

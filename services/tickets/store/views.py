@@ -104,16 +104,19 @@ def _conditions(chosen: Filter) -> tuple[list[str], list[Any]]:
 async def views(tx: Transaction, numbers: Sequence[str]) -> list[View]:
     """These tickets, in this order; numbers that no ticket has are left out."""
     tickets = await load(tx, numbers)
-    rows = await tx.fetch(
-        "SELECT number, subject, serial_number, order_number, purchase_date, expected_resolution_at FROM ticket WHERE number = ANY($1)",
-        list(numbers),
-    )
+    rows = await tx.fetch(_PARTICULARS, list(numbers))
     particulars = {row["number"]: _particulars(row) for row in rows}
     return [View(tickets[number], particulars[number]) for number in numbers if number in tickets]
 
 
+_PARTICULARS: Final = """
+SELECT number, subject, product_named, serial_number, order_number, purchase_date, expected_resolution_at
+  FROM ticket WHERE number = ANY($1)
+"""
+
+
 def _particulars(row: asyncpg.Record) -> Particulars:
-    return Particulars(row["subject"], row["serial_number"], row["order_number"], row["purchase_date"], row["expected_resolution_at"])
+    return Particulars(**{name: row[name] for name in Particulars.__slots__})
 
 
 async def history(tx: Transaction, number: str, *, after: int, limit: int) -> list[HistoryEntry]:

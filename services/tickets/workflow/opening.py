@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,6 +18,8 @@ from shared.events.codes import RequestType
 
 FIRST_LINKED: Final = 2
 """Ordinal of the first linked ticket; the ticket that began the series is number 1 of it and carries no suffix."""
+
+_MODEL: Final = re.compile(r"(?!.*\d{7})[A-Z0-9][A-Z0-9 ._/+-]{0,39}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,15 @@ class Request:
 def linked_number(series: str, ordinal: int) -> str:
     """Number of the ``ordinal``-th ticket on the same matter: the customer still recognises his service number."""
     return f"{series}-{ordinal}"
+
+
+def model_code(named: str | None) -> str | None:
+    """What the customer calls his product, if it reads like a model's code.
+
+    Facts are kept for ever, and people write anything into a field: a name, a telephone number. Those stay in the ticket's particulars.
+    """
+    code = " ".join(unicodedata.normalize("NFKC", named or "").upper().split())
+    return code if _MODEL.fullmatch(code) else None
 
 
 def first_priority(request_type: str | None) -> Priority:
