@@ -31,6 +31,10 @@ REPORTS: Final = "reports"
 READS_PARKED: Final = "reads the parked events"
 
 
+STOP_RETRY: Final = timedelta(seconds=30)
+"""A stopped partition is tried again after so long; it stops again while the reason is still there."""
+
+
 @dataclass(frozen=True)
 class State:
     """What is committed in a consumer's database."""
@@ -93,22 +97,28 @@ class Consumer:
     def start(self) -> None:
         """A new process: nothing in memory."""
         self.offset: int | None = None
+        self.next_off = 0
         self.remembered = protocol.Position()
         self.gap: protocol.Gap | None = None
         self.reported_at: datetime | None = None
         self.changed = self.asked = False
         self.stopped: str | None = None
+        self.stopped_at = self.world.now
         self.incarnation = self.database.incarnation
         self.steps = self.run()
         self.report_steps = self.report()
 
     def step(self) -> str:
         """Go on in the loop that applies."""
-        return next(self.steps)
+        what = next(self.steps)
+        self.world.said(self.name, what)
+        return what
 
     def step_report(self) -> str:
         """Go on in the loop that reports."""
-        return next(self.report_steps)
+        what = next(self.report_steps)
+        self.world.said(self.name, what)
+        return what
 
     def kill(self) -> None:
         """kill -9: its transaction is rolled back."""
@@ -123,65 +133,75 @@ class Consumer:
     def run(self) -> Iterator[str]:
         """Poll and apply for ever."""
         while True:
-            if self.stopped or not (self.owns() or self.is_member):
+            if not (self.owns() or self.is_member):
                 yield IDLE
             elif not self.owns():
-                self.is_member, self.offset, self.gap = False, None, None
+                self.is_member, self.offset, self.gap, self.stopped = False, None, None, None
                 yield "notices that it lost the partition"
-            elif self.offset is None:
+            elif self.stopped and self.world.since(self.stopped_at) < STOP_RETRY:
+                yield IDLE
+            elif self.stopped or self.offset is None:
                 yield from self.seek()
             elif not self.world.broker.start <= self.offset <= self.world.broker.end:
                 self.offset = self.world.broker.start
                 yield RESETS
             elif records := self.world.broker.read(self.offset, self.batch_size):
-                next_off = self.offset = self.offset + len(records)
+                first, self.offset = self.offset, self.offset + len(records)
                 yield POLLS
-                yield from self.transaction([record for record in records if record is not None], next_off)
+                yield from self.transaction(first, records)
             else:
                 yield IDLE
 
     def seek(self) -> Iterator[str]:
         """Begin where the database says; the source gets to hear where that is."""
-        self.is_member = True
+        self.is_member, self.stopped = True, None
         self.incarnation = self.database.incarnation
-        self.offset = self.database.state.next_off
+        self.offset = self.next_off = self.database.state.next_off
         self.remembered = self.database.state.position
         self.asked = True
         yield SEEKS
 
-    def transaction(self, records: Sequence[Record], next_off: int) -> Iterator[str]:
-        """One polled batch, one transaction."""
-        database, keys = self.database, {record.key for record in records}
-        connection = self.incarnation
-        while self.must_wait(connection, database.position_lock is not None and self.world.rules.position_lock):
+    def transaction(self, first: int, polled: Sequence[Record | None]) -> Iterator[str]:
+        """One polled batch, whose first record has that offset: one transaction."""
+        database, rules, connection = self.database, self.world.rules, self.incarnation
+        records = [record for record in polled if record is not None]
+        keys = {record.key for record in records}
+        while self.must_wait(connection, database.position_lock is not None and rules.position_lock):
             yield WAITS
-        if connection != database.incarnation:
-            yield self.meet_database_error()
+        if self.has_moved(connection):
+            yield self.seek_again()
             return
         database.position_lock = self
         position = database.state.position
-        while self.must_wait(connection, database.replay_lock in keys and self.world.rules.parked_lock):
+        while self.must_wait(connection, database.replay_lock in keys and rules.parked_lock):
             yield WAITS
         parked = database.state.parked
         database.shared_locks[self] = parked & keys
         yield LOCKS
-        numbered = [record.numbered for record in records]
-        admission = protocol.admit(position, numbered)
+        admission = protocol.admit(position, [record.numbered for record in records])
         applied, dead, parked_now = self.apply([records[index] for index in admission.accepted], parked)
         yield WRITES
         if connection != database.incarnation:
-            yield self.meet_database_error()
+            yield self.seek_again()
             return
-        now = database.state
+        now, next_off = database.state, self.next_off_after(first, polled, admission)
         database.commit(State(admission.position, next_off, now.effects + applied, now.parked | parked_now, now.dead + dead))
         database.release(self)
         self.world.consumer_commits(self)
-        self.remember(admission, numbered)
-        if admission.broken is not None:
-            self.stopped = admission.broken.reason
-            yield f"{STOPS}: {self.stopped}"
-        else:
-            yield COMMITS
+        self.remember(admission, records, next_off)
+        yield COMMITS if self.stopped is None else f"{STOPS}: {self.stopped}"
+
+    def next_off_after(self, first: int, polled: Sequence[Record | None], admission: protocol.Admission) -> int:
+        """Where to read on; a record that breaks the chain is met again."""
+        if admission.broken is None:
+            return first + len(polled)
+        return first + next(index for index, record in enumerate(polled) if record and record.seq == admission.broken.seq)
+
+    def has_moved(self, connection: int) -> bool:
+        """Whether the database is another one than this process thought: a dead connection, or a position that somebody else moved."""
+        if connection != self.database.incarnation:
+            return True
+        return self.world.rules.seek_after_error and self.database.state.next_off != self.next_off
 
     def must_wait(self, connection: int, is_locked: bool) -> bool:
         """Whether a row lock keeps the transaction; a dead connection ends the wait."""
@@ -200,34 +220,44 @@ class Consumer:
                 applied.append(record)
         return tuple(applied), tuple(dead), frozenset(keys) - parked
 
-    def remember(self, admission: protocol.Admission, numbered: Sequence[protocol.Numbered]) -> None:
+    def remember(self, admission: protocol.Admission, records: Sequence[Record], next_off: int) -> None:
         """After the commit: what the reports need to know."""
-        self.gap = protocol.gap_after(self.gap, admission, numbered)
-        self.remembered = admission.position
+        self.gap = protocol.gap_after(self.gap, admission, [record.numbered for record in records])
+        self.remembered, self.next_off = admission.position, next_off
         self.changed = self.changed or bool(admission.accepted)
         self.asked = self.asked or admission.at_last
+        if admission.broken is not None:
+            self.stopped, self.stopped_at = admission.broken.reason, self.world.now
 
-    def meet_database_error(self) -> str:
-        """A statement failed: what this process believes may be wrong, so it seeks again."""
+    def seek_again(self) -> str:
+        """A statement failed, or found another position: what this process believes is wrong."""
+        self.database.release(self)
+        self.notice()
+        return LOSES
+
+    def notice(self) -> None:
+        """Begin again where the database says, before anything else is polled."""
         self.incarnation = self.database.incarnation
         if self.world.rules.seek_after_error:
             self.offset = None
-        return LOSES
 
     def report(self) -> Iterator[str]:
         """Say where this consumer stands, for ever."""
+        database, rules = self.database, self.world.rules
         while True:
             if self.stopped or self.offset is None or not self.is_report_due():
                 yield IDLE
                 continue
-            stamp = self.world.now
+            stamp, connection = self.world.now, self.incarnation
             self.reported_at, self.changed, self.asked = stamp, False, False
-            connection = self.incarnation
             yield STAMPS
-            if connection != self.database.incarnation:
-                yield self.meet_database_error()
+            if connection != database.incarnation:
+                self.notice()
+                yield LOSES
                 continue
-            position = self.database.state.position if self.world.rules.reports_from_database else self.remembered
+            if database.position_lock is not self and self.has_moved(connection):
+                self.notice()
+            position = database.state.position if rules.reports_from_database else self.remembered
             expected = protocol.expected_number(position, self.gap)
             self.world.reports.append((self.service, protocol.Report(position.last_seq, position.last_id, expected, stamp)))
             yield f"{REPORTS} {position.last_seq}" + (f", expects {expected}" if expected else "")

@@ -58,7 +58,9 @@ class Relay:
 
     def step(self) -> str:
         """Go on to the next place where something may happen."""
-        return next(self.steps)
+        what = next(self.steps)
+        self.world.said(self.place, what)
+        return what
 
     def kill(self) -> None:
         """kill -9: the row lock is freed at once, a batch that was sent stays in the network."""
@@ -152,7 +154,7 @@ class Relay:
         """What the consumers' newest reports miss."""
         known, now = self.world.source.known, self.world.now
         return {
-            consumer: protocol.Nack(report.expected, now - report.stamp, self.since_rewound(report.expected))
+            consumer: protocol.Nack(report.expected, now - self.world.source.heard_at[consumer], self.since_rewound(report.expected))
             for consumer, report in known.items()
             if report.expected is not None
         }

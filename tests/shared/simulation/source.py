@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ class Source:
     sent_at: datetime | None = None
     checked_at: datetime | None = None
     known: dict[str, protocol.Report] = field(default_factory=dict)
+    heard_at: dict[str, datetime] = field(default_factory=dict)
     rewound: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """By consumer: the number that it last rewound the log to, and when."""
     accepted: list[Record] = field(default_factory=list)
@@ -55,9 +57,11 @@ class Source:
         if row.seq > self.head:
             self.head, self.head_id = row.seq, row.event_id
 
-    def hear(self, consumer: str, report: protocol.Report) -> None:
+    def hear(self, consumer: str, report: protocol.Report, now: datetime) -> None:
         """A report has arrived."""
-        self.known[consumer] = protocol.newest(self.known.get(consumer), report)
+        newest = protocol.newest(self.known.get(consumer), report)
+        if newest is report:
+            self.known[consumer], self.heard_at[consumer] = report, now
 
     def last_seqs(self) -> list[int]:
         """Where each consumer was last known to stand."""
@@ -69,7 +73,7 @@ class Source:
 
     def backup(self) -> Source:
         """A copy, as a dump would hold it."""
-        copies = {"rows": dict(self.rows), "accepted": list(self.accepted), "known": dict(self.known), "rewound": dict(self.rewound)}
+        copies = {name: copy(getattr(self, name)) for name in ("rows", "accepted", "known", "heard_at", "rewound")}
         return replace(self, **copies, stopped=None, head_lock=None, cursor_lock=None)
 
 

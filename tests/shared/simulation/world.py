@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from shared import protocol
 from tests.shared.simulation import invariants
-from tests.shared.simulation.broker import Broker, Record
+from tests.shared.simulation.broker import Batch, Broker, Flight, Record
 from tests.shared.simulation.consumer import Consumer, ConsumerDatabase, Replay
 from tests.shared.simulation.relay import Relay
 from tests.shared.simulation.source import Append, Source, drop_days
@@ -57,7 +57,9 @@ class World:
         self.must_be_exact = True
         """False after a restore that nobody announced: then an alarm is an accepted end, silence about a difference is not."""
         self.histories_met = False
-        """Whether the relay has sent an event from after such a restore: no resume can tell the two histories in the topic apart."""
+        """Whether the relay has sent an event from after such a restore."""
+        self.beside: list[tuple[str, Iterator[str]]] = []
+        """Transactions beside the loops, in flight: appends, retention, replays."""
         self.trace: list[tuple[str, str]] = []
         self._last_id = 0
 
@@ -102,20 +104,59 @@ class World:
         """Time passes (arguments of timedelta)."""
         self.now += timedelta(**span)
 
+    def until(self, step: Callable[[], str], what: str) -> None:
+        """Let an actor go on until it has done that."""
+        for _ in range(20):
+            if step().startswith(what):
+                return
+        raise AssertionError(f"never {what}: {self.trace[-20:]}")
+
     def append(self, key: str = "K", *, poison: bool = False) -> Record:
         """A producer commits one event, all at once."""
-        for what in Append(self).transaction(key):
-            self.said("producer", what)
+        self.finish("producer", Append(self).transaction(key))
         if poison:
             self.poison.add(self.committed[-1].event_id)
         return self.committed[-1]
+
+    def drop_days(self, upto: int) -> None:
+        """Retention of the outbox, all at once."""
+        self.finish("retention", drop_days(self, upto))
+
+    def replay(self, service: str, key: str) -> None:
+        """The operator replays a parked key, all at once."""
+        self.finish("operator", Replay(self, self.databases[service]).run(key))
+
+    def finish(self, who: str, steps: Iterator[str]) -> None:
+        """Take all steps of a transaction."""
+        for what in steps:
+            self.said(who, what)
+
+    def go_on_beside(self, entry: tuple[str, Iterator[str]]) -> None:
+        """One step of a transaction beside the loops."""
+        who, steps = entry
+        what = next(steps, None)
+        if what is None:
+            self.beside.remove(entry)
+        else:
+            self.said(who, what)
+
+    def carry(self, batch: Batch | None = None) -> None:
+        """A batch (the oldest) lands, or its acknowledgement arrives."""
+        batch = batch or self.broker.network[0]
+        seqs = [record.seq for record in batch.records]
+        if batch.flight is Flight.FLYING:
+            self.broker.land(batch)
+            self.said("broker", f"appends {'the delayed ' if batch.is_orphan else ''}{seqs}")
+        else:
+            self.broker.acknowledge(batch)
+            self.said("broker", f"acknowledges {seqs}")
 
     def deliver_report(self, index: int = 0, *, keep: bool = False) -> None:
         """One report reaches the source; ``keep`` = it is going to come again."""
         service, report = self.reports[index]
         if not keep:
             del self.reports[index]
-        self.source.hear(service, report)
+        self.source.hear(service, report, self.now)
         self.said("network", f"report of {service} arrives: last_seq {report.last_seq}, expects {report.expected}")
 
     def rebalance(self, service: str, index: int) -> None:
@@ -132,16 +173,6 @@ class World:
                 process.incarnation = database.incarnation
         self.said("fault", f"database of {service} is set back to last_seq {database.state.position.last_seq}")
 
-    def drop_days(self, upto: int) -> None:
-        """Retention of the outbox, all at once."""
-        for what in drop_days(self, upto):
-            self.said("retention", what)
-
-    def replay(self, service: str, key: str) -> None:
-        """The operator replays a parked key, all at once."""
-        for what in Replay(self, self.databases[service]).run(key):
-            self.said("operator", what)
-
     def reread(self, service: str) -> None:
         """`aftercare consumer reread`: read the topic from its start, which may still hold what the outbox has dropped."""
         database = self.databases[service]
@@ -149,56 +180,3 @@ class World:
         for process in self.consumers[service]:
             process.kill()
         self.said("operator", f"{service} reads the topic again from its start")
-
-    # --- a restored source database ---
-
-    def restore(self, index: int) -> None:
-        """The source database is what it was at that backup; later ones are of a history that is over. Relays start again."""
-        del self.backups[index + 1 :]
-        self.source = self.backups[index].backup()
-        self.was_restored, self.restored_head = True, self.source.head
-        for relay in self.relays:
-            relay.kill()
-        self.said("fault", f"source database restored: head {self.source.head}, cursor {self.source.cursor}")
-
-    def stop_for_restore(self) -> None:
-        """The first half of the procedure: every role stopped, and longer than the send time-out."""
-        self.broker.network.clear()
-        for relay in self.relays:
-            relay.kill()
-        for processes in self.consumers.values():
-            for process in processes:
-                process.kill()
-
-    def resume_after_restore(self) -> protocol.ResumePlan:
-        """`aftercare outbox resume-after-restore`, while everybody stands still."""
-        source = self.source
-        rows = source.after(source.cursor, len(source.rows))
-        broker = {record.seq: record.numbered for record in self.broker.log if record is not None and record.seq > source.cursor}
-        positions = [database.state.position for database in self.databases.values()]
-        applied = {position.last_seq: position.last_id for position in positions if position.last_seq > source.cursor}
-        plan = protocol.plan_resume(source.cursor, [row.numbered for row in rows], broker, applied, source.head)
-        self.rewrite(rows, plan)
-        source.stopped = None
-        self.said("operator", f"resumes: head {source.head}, {len(plan.lost)} events only in the broker")
-        return plan
-
-    def rewrite(self, rows: Sequence[Record], plan: protocol.ResumePlan) -> None:
-        """Give the rows above the cursor their planned numbers, each naming the one before it."""
-        source = self.source
-        by_id = {row.event_id: row for row in rows}
-        source.epoch += 1
-        for row in rows:
-            del source.rows[row.seq]
-        previous = source.id_of(source.cursor) or self.id_before(source.cursor, rows)
-        for placed in plan.placed:
-            event_id = placed.event_id or self.new_id()
-            numbered = protocol.Numbered(source.epoch, placed.seq, event_id, previous)
-            key = by_id[placed.row].key if placed.row else "filler"
-            source.rows[placed.seq] = Record(numbered, key, is_filler=placed.row is None)
-            previous = event_id
-        source.head, source.head_id = plan.head, previous
-
-    def id_before(self, cursor: int, rows: Sequence[Record]) -> UUID | None:
-        """The id at the cursor when its row is dropped: what the next row names, or else the restored head."""
-        return rows[0].numbered.previous_id if rows else self.source.head_id if self.source.head == cursor else None
