@@ -11,11 +11,11 @@ from typing import Final
 
 from shared.events.codes import DEFAULT_LOCALE, Locale
 
-_HAN: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_NOT_HAN: Final = re.compile("[^\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _LATIN_WORD: Final = re.compile("[A-Za-z]+")
-_BIG5_EVERYDAY: Final = 0xC6
-"""Last lead byte of the 5,401 frequent characters; the rarer ones behind it include variants that are the simplified form elsewhere."""
-_SIMPLIFIED_ALL_THE_SAME: Final = frozenset("么坏听于几虫")
+_BIG5_RARE: Final = bytes(range(0xC7, 0x100))
+"""Lead bytes behind those of the 5,401 frequent characters; the rarer ones include variants that are the simplified form elsewhere."""
+_SIMPLIFIED_ALL_THE_SAME: Final = "么坏听于几虫"
 """Frequent in simplified text; in the everyday part of Big5 they are other, rare words."""
 _ENOUGH: Final = 2_000
 """Characters that are looked at: more would cost time and tell nothing new."""
@@ -24,7 +24,7 @@ _ENOUGH: Final = 2_000
 def guess_locale(text: str) -> Locale | None:
     """The language of the text; None when the script shows nothing, as in ``你好`` or ``12345``."""
     text = text[:_ENOUGH]
-    han = "".join(_HAN.findall(text))
+    han = _NOT_HAN.sub("", text)
     words = len(_LATIN_WORD.findall(text))
     if len(han) < words / 2 or not han:
         return Locale.EN if words else None
@@ -40,7 +40,7 @@ def _in_gb2312(han: str) -> int:
 
 def _in_everyday_big5(han: str) -> int:
     lead_bytes = han.encode("big5", "ignore")[::2]
-    return sum(byte <= _BIG5_EVERYDAY for byte in lead_bytes) - sum(character in _SIMPLIFIED_ALL_THE_SAME for character in han)
+    return len(lead_bytes.translate(None, _BIG5_RARE)) - sum(map(han.count, _SIMPLIFIED_ALL_THE_SAME))
 
 
 def choose_locale(given: str | None, guessed: str | None, known: str | None) -> str:

@@ -6,7 +6,6 @@ A service's request models derive from `RequestModel` and take their texts and m
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 
@@ -26,6 +25,9 @@ _INSTANT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2})",
     re.ASCII,
 )
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters and separators of lines and paragraphs: the categories Cc, Zl and Zp."""
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -44,13 +46,13 @@ def _not_blank(text: str) -> str:
 def _storable(text: str) -> str:
     if "\0" in text:
         raise PydanticCustomError("nul_character", "Must not contain the character U+0000")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _SURROGATE.search(text):
         raise PydanticCustomError("lone_surrogate", "Must not contain half of a surrogate pair")
     return text
 
 
 def _one_line(text: str) -> str:
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
+    if _CONTROL.search(text):
         raise PydanticCustomError("control_character", "Must be one line without control characters")
     return text
 
