@@ -14,6 +14,7 @@ from deploy.commands import consumer, db, dead_letters, keys, outbox, positions,
 from deploy.commands import doctor as doctors
 from deploy.commands import lag as lags
 from deploy.commands.output import AsJson, show
+from services.metrics.commands import app as kpi
 
 app = typer.Typer(
     name="aftercare",
@@ -28,6 +29,7 @@ app.add_typer(positions.app, name="positions")
 app.add_typer(consumer.app, name="consumer")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")
+app.add_typer(kpi, name="kpi")
 
 
 @app.command()
