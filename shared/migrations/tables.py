@@ -105,6 +105,19 @@ def _producer_tables(metadata: MetaData) -> None:
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         postgresql_partition_by="RANGE (day)",
     )
+    Table(
+        "outbox_resumed",
+        metadata,
+        Column("topic", Text, primary_key=True),
+        Column("part", SmallInteger, primary_key=True),
+        Column("epoch", Integer, primary_key=True, autoincrement=False),
+        Column("head", BigInteger, nullable=False),
+        Column("moved", BigInteger, nullable=False),
+        Column("fillers", BigInteger, nullable=False),
+        Column("lost", JSONB, nullable=False, comment="events that only the broker still has: number, type, key, id"),
+        Column("resumed_by", Text, nullable=False),
+        Column("resumed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    )
 
 
 def _consumer_tables(metadata: MetaData) -> None:
