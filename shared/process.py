@@ -44,7 +44,7 @@ class Patience:
     pool: float
 
 
-LOCAL: Final = Patience(balancer=0, requests=2, loops=4.5, pool=1)
+LOCAL: Final = Patience(balancer=0, requests=2, loops=3, pool=0.5)
 DEPLOYED: Final = Patience(balancer=3, requests=20, loops=5, pool=2)
 
 
