@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 from services.tickets.sla import Budgets, Policy, Priority
 from services.tickets.workflow.actions import advance
-from services.tickets.workflow.changes import Change, opened
+from services.tickets.workflow.changes import Change
 from services.tickets.workflow.commands import Actor, Cancel, Close, Command, Confirm, Resolve, Start, Take, Triage, Wait
+from services.tickets.workflow.evolution import opened
 from services.tickets.workflow.opening import Request, open_request
 from services.tickets.workflow.status import Cause, Role, Status
 from services.tickets.workflow.ticket import Ticket

@@ -11,7 +11,6 @@ from services.tickets.sla import Priority, TargetName
 from services.tickets.workflow import messages
 from services.tickets.workflow.actions import advance, miss
 from services.tickets.workflow.announce import announce, announce_opening
-from services.tickets.workflow.changes import opened
 from services.tickets.workflow.commands import (
     CUSTOMER,
     Cancel,
@@ -27,6 +26,7 @@ from services.tickets.workflow.commands import (
     Triage,
     Wait,
 )
+from services.tickets.workflow.evolution import opened
 from services.tickets.workflow.messages import Message
 from services.tickets.workflow.status import Cause, Status
 from services.tickets.workflow.ticket import Ticket

@@ -11,8 +11,8 @@ import pytest
 
 from services.tickets.handlers import desk
 from services.tickets.store import views, words
-from services.tickets.workflow.changes import replay
 from services.tickets.workflow.commands import Actor, Cancel, Command, Confirm, Letter, Resolve, Start, Take, Wait
+from services.tickets.workflow.evolution import replay
 from services.tickets.workflow.status import Cause, Status
 from services.tickets.workflow.ticket import REOPEN_WINDOW, deadlines
 from shared.database import Database

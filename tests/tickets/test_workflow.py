@@ -10,7 +10,7 @@ from services.tickets import sla
 from services.tickets.sla import ClockState, Priority, TargetName
 from services.tickets.workflow import messages, opening
 from services.tickets.workflow.actions import TransitionRefused, advance, allowed, miss
-from services.tickets.workflow.changes import Breached, Reopened, opened, replay
+from services.tickets.workflow.changes import Breached, Reopened
 from services.tickets.workflow.commands import (
     CUSTOMER,
     SYSTEM,
@@ -27,6 +27,7 @@ from services.tickets.workflow.commands import (
     Triage,
     Wait,
 )
+from services.tickets.workflow.evolution import opened, replay
 from services.tickets.workflow.messages import Answer, Message
 from services.tickets.workflow.status import Action, Cause, Status
 from services.tickets.workflow.ticket import REOPEN_WINDOW, Ticket, deadlines

@@ -15,7 +15,7 @@ from services.tickets.sla import Priority, TargetName
 from services.tickets.workflow import messages
 from services.tickets.workflow.actions import TransitionRefused, advance, allowed, miss
 from services.tickets.workflow.announce import announce
-from services.tickets.workflow.changes import Breached, Change, opened, replay
+from services.tickets.workflow.changes import Breached, Change
 from services.tickets.workflow.commands import (
     Actor,
     Cancel,
@@ -31,6 +31,7 @@ from services.tickets.workflow.commands import (
     Triage,
     Wait,
 )
+from services.tickets.workflow.evolution import opened, replay
 from services.tickets.workflow.messages import Answer, Message
 from services.tickets.workflow.status import OPEN, PERMITTED, TRANSITIONS, Cause, Role, Status
 from services.tickets.workflow.ticket import Ticket, deadlines

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from services.tickets import schemas, sla
+from services.tickets import sla
+from services.tickets.schemas import answers
 from services.tickets.sla import Clock
 from services.tickets.store.views import HistoryEntry, MessageView, View
 from services.tickets.workflow.ticket import Ticket
@@ -17,14 +18,14 @@ _COPIED = (
 )  # fmt: skip
 
 
-def ticket(view: View, at: datetime) -> schemas.TicketView:
+def ticket(view: View, at: datetime) -> answers.TicketView:
     """A ticket with its promises as they stand at ``at``."""
     value, particulars = view.ticket, view.particulars
     copied: dict[str, Any] = {name: getattr(value, name) for name in _COPIED}
-    return schemas.TicketView(
+    return answers.TicketView(
         **copied,
         subject=particulars.subject,
-        product=schemas.ProductView(
+        product=answers.ProductView(
             model=particulars.product_named or value.product_model,
             serial_number=particulars.serial_number,
             purchase_date=particulars.purchase_date,
@@ -35,14 +36,14 @@ def ticket(view: View, at: datetime) -> schemas.TicketView:
     )
 
 
-def promises(value: Ticket, at: datetime) -> schemas.SlaView:
+def promises(value: Ticket, at: datetime) -> answers.SlaView:
     """Both targets at ``at``."""
-    return schemas.SlaView(first_response=_target(value.first_response, at), resolution=_target(value.resolution, at))
+    return answers.SlaView(first_response=_target(value.first_response, at), resolution=_target(value.resolution, at))
 
 
-def _target(clock: Clock, at: datetime) -> schemas.TargetView:
+def _target(clock: Clock, at: datetime) -> answers.TargetView:
     end = clock.met_at or clock.stopped_at or at
-    return schemas.TargetView(
+    return answers.TargetView(
         due_at=sla.due_at(clock, end),
         state=sla.state(clock, at),
         met_at=clock.met_at,
@@ -50,14 +51,14 @@ def _target(clock: Clock, at: datetime) -> schemas.TargetView:
     )
 
 
-def history(entry: HistoryEntry) -> schemas.HistoryView:
+def history(entry: HistoryEntry) -> answers.HistoryView:
     """One step."""
-    return schemas.HistoryView(version=entry.version, type=entry.type, at=entry.at, actor=entry.actor, data=entry.data)
+    return answers.HistoryView(version=entry.version, type=entry.type, at=entry.at, actor=entry.actor, data=entry.data)
 
 
-def message(view: MessageView) -> schemas.MessageView:
+def message(view: MessageView) -> answers.MessageView:
     """One message."""
-    return schemas.MessageView(
+    return answers.MessageView(
         id=view.id,
         version=view.version,
         author=view.author,
@@ -70,9 +71,9 @@ def message(view: MessageView) -> schemas.MessageView:
     )
 
 
-def tracking(reference: str, value: Ticket, messages: list[MessageView]) -> schemas.Tracking:
+def tracking(reference: str, value: Ticket, messages: list[MessageView]) -> answers.Tracking:
     """The customer's view: no names of staff, no notes, no internal codes."""
-    return schemas.Tracking(
+    return answers.Tracking(
         reference=reference,
         number=value.number,
         status=value.status,
@@ -81,6 +82,6 @@ def tracking(reference: str, value: Ticket, messages: list[MessageView]) -> sche
         resolved_at=value.resolved_at,
         closed_at=value.closed_at,
         messages=[
-            schemas.TrackedMessage(at=message.at, from_customer=message.author == "customer", text=message.text) for message in messages
+            answers.TrackedMessage(at=message.at, from_customer=message.author == "customer", text=message.text) for message in messages
         ],
     )

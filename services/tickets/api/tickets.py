@@ -11,9 +11,9 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.tickets import schemas
 from services.tickets.api import shape
 from services.tickets.handlers import desk
+from services.tickets.schemas import actions, answers
 from services.tickets.store import views
 from services.tickets.store.views import Filter, View
 from services.tickets.workflow.actions import allowed
@@ -62,7 +62,7 @@ async def list_tickets(
     ] = None,
     limit: http.Limit = 50,
     cursor: http.Cursor = None,
-) -> http.Page[schemas.TicketView]:
+) -> http.Page[answers.TicketView]:
     """Filters combine. Pages neither repeat nor lose tickets while others arrive."""
     chosen = Filter(tuple(sorted(status or ())), type, assignee, team, customer_id, q)
     filters = _filters(chosen)
@@ -80,7 +80,7 @@ async def list_tickets(
 
 
 @router.get("/v1/tickets/{number}", scope="ticket:read", operation_id="getTicket", summary="One ticket", responses=ETAG)
-async def get_ticket(request: Request, response: Response, number: http.Code) -> schemas.TicketView:
+async def get_ticket(request: Request, response: Response, number: http.Code) -> answers.TicketView:
     """A service number that joined a ticket answers as that ticket."""
     async with _runtime(request).database.transaction() as tx:
         view = await _view(tx, await desk.ticket_number(tx, number))
@@ -91,7 +91,7 @@ async def get_ticket(request: Request, response: Response, number: http.Code) ->
 @router.get("/v1/tickets/{number}/history", scope="ticket:read", operation_id="getTicketHistory", summary="What happened, in order")
 async def get_history(
     request: Request, number: http.Code, limit: http.Limit = 50, cursor: http.Cursor = None
-) -> http.Page[schemas.HistoryView]:
+) -> http.Page[answers.HistoryView]:
     """Ids, codes and numbers; what was written is under messages."""
     after = _position(request, cursor, "history", number)
     async with _runtime(request).database.transaction() as tx:
@@ -103,7 +103,7 @@ async def get_history(
 @router.get("/v1/tickets/{number}/messages", scope="ticket:read", operation_id="getTicketMessages", summary="What was written, in order")
 async def get_messages(
     request: Request, number: http.Code, limit: http.Limit = 50, cursor: http.Cursor = None
-) -> http.Page[schemas.MessageView]:
+) -> http.Page[answers.MessageView]:
     """The customer's messages, replies and notes."""
     after = _position(request, cursor, "messages", number)
     async with _runtime(request).database.transaction() as tx:
@@ -113,15 +113,15 @@ async def get_messages(
 
 
 @router.get("/v1/tickets/{number}/actions", scope="ticket:read", operation_id="listTicketActions", summary="What you may do now")
-async def list_actions(request: Request, number: http.Code, principal: http.CurrentPrincipal) -> schemas.ActionList:
+async def list_actions(request: Request, number: http.Code, principal: http.CurrentPrincipal) -> answers.ActionList:
     """Each with the JSON Schema of its parameters; empty for those who only read."""
     async with _runtime(request).database.transaction() as tx:
         view = await _view(tx, await desk.ticket_number(tx, number))
     if "ticket:act" not in principal.scopes or principal.role not in ROLES:
-        return schemas.ActionList(items=[])
-    actions = allowed(view.ticket, _actor(principal), clock.now())
-    return schemas.ActionList(
-        items=[schemas.ActionView(action=action, params_schema=schemas.PARAMS[action].model_json_schema()) for action in actions]
+        return answers.ActionList(items=[])
+    now_allowed = allowed(view.ticket, _actor(principal), clock.now())
+    return answers.ActionList(
+        items=[answers.ActionView(action=action, params_schema=actions.PARAMS[action].model_json_schema()) for action in now_allowed]
     )
 
 
@@ -132,12 +132,12 @@ async def list_actions(request: Request, number: http.Code, principal: http.Curr
     summary="Do something with a ticket",
     problems=[409],
     responses=ETAG,
-    response_model=schemas.TicketView,
+    response_model=answers.TicketView,
 )
 async def act(
     request: Request,
     number: http.Code,
-    body: schemas.ActionRequest,
+    body: actions.ActionRequest,
     version: http.ExpectedVersion,
     key: http.IdempotencyKey,
     principal: http.CurrentPrincipal,

@@ -6,9 +6,9 @@ from typing import Final
 
 from starlette.requests import Request
 
-from services.tickets import schemas
 from services.tickets.api import shape
 from services.tickets.handlers import desk
+from services.tickets.schemas import answers
 from services.tickets.store import loading, views
 from shared import http
 from shared.auth import Kind
@@ -21,7 +21,7 @@ SHOWN: Final = 100
 
 
 @router.get("/v1/track/{reference}", scope="request:read", operation_id="trackRequest", summary="How my request stands")
-async def track(request: Request, reference: http.Code, principal: http.CurrentPrincipal) -> schemas.Tracking:
+async def track(request: Request, reference: http.Code, principal: http.CurrentPrincipal) -> answers.Tracking:
     """Status and messages, for the customer whose ticket it is."""
     unknown = NotFound("There is no request of yours with this number.")
     if principal.kind is not Kind.CUSTOMER:

@@ -1,9 +1,9 @@
 """The workflow core: pure decisions over frozen values.
 
-status.py    the table: statuses, actions, who may do what
-ticket.py    a ticket as a value
-commands.py  what may be asked        -> actions.py   what becomes of it: changes, or TransitionRefused
-messages.py  a customer's further word, opening.py the beginning, gratitude.py "thanks" and nothing else
-changes.py   what happened; folding it rebuilds the ticket
-announce.py  the events that other services hear
+status.py     the table: statuses, actions, who may do what
+ticket.py     a ticket as a value, and its deadlines
+commands.py   what may be asked           actions.py   what becomes of it: changes, or TransitionRefused
+opening.py    how a ticket begins         messages.py  a customer's further word   gratitude.py  thanks and nothing else
+changes.py    what happened               evolution.py folding it, which rebuilds the ticket
+announce.py   what other services hear    docket.py    the tickets of one transaction, and what happened to them
 """

@@ -26,7 +26,6 @@ from services.tickets.workflow.changes import (
     Resolved,
     StatusChanged,
     Triaged,
-    evolve,
 )
 from services.tickets.workflow.commands import (
     SYSTEM,
@@ -44,6 +43,7 @@ from services.tickets.workflow.commands import (
     Triage,
     Wait,
 )
+from services.tickets.workflow.evolution import evolve
 from services.tickets.workflow.status import PERMITTED, TRANSITIONS, WAITING, Action, Status
 from services.tickets.workflow.ticket import Ticket
 from shared.errors import Conflict

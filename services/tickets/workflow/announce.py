@@ -14,6 +14,7 @@ from services.tickets import sla
 from services.tickets.sla import Clock, TargetName
 from services.tickets.workflow import changes
 from services.tickets.workflow.changes import Change
+from services.tickets.workflow.evolution import OutOfOrder, evolve
 from services.tickets.workflow.ticket import Ticket
 from shared.events import tickets as contract
 
@@ -35,7 +36,7 @@ def announce_opening(ticket: Ticket, change: Change) -> contract.TicketOpened:
 def announce(before: Ticket, history: Iterable[Change]) -> Iterator[contract.TicketEvent]:
     """The events of consecutive changes of one ticket."""
     for change in history:
-        after = changes.evolve(before, change)
+        after = evolve(before, change)
         yield _event(before, after, change)
         yield from _clock_events(before, after, change)
         before = after
@@ -130,7 +131,7 @@ def _outcome_event(ticket: Ticket, change: Change, envelope: dict[str, Any]) -> 
         case changes.Cancelled(reason=reason):
             return contract.TicketCancelled(**envelope, reason=reason)
         case _:
-            raise changes.OutOfOrder(f"{ticket.number}: {type(change.fact).__name__} is no change of a ticket that is open")
+            raise OutOfOrder(f"{ticket.number}: {type(change.fact).__name__} is no change of a ticket that is open")
 
 
 def _clock_events(before: Ticket, after: Ticket, change: Change) -> Iterator[contract.SlaEvent]:

@@ -1,4 +1,4 @@
-"""What happened to a ticket, as facts from which it can be rebuilt: folding its changes in order gives the ticket.
+"""What happened to a ticket, as facts from which it can be rebuilt (`evolution.py`).
 
 A change is one row of the history. Its fact holds ids, codes, numbers and salted digests only, so that erasing the texts of a customer
 leaves the history whole. Durations are milliseconds.
@@ -6,17 +6,13 @@ leaves the history whole. Durations are milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import reduce
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from services.tickets import sla
-from services.tickets.sla import Clock, Priority, TargetName
+from services.tickets.sla import Priority, TargetName
 from services.tickets.workflow.status import Action, Status
-from services.tickets.workflow.ticket import Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,142 +163,3 @@ class Change:
     at: datetime
     actor: str
     fact: Fact
-
-
-class OutOfOrder(Exception):
-    """The changes are not those of one ticket, in order and without a hole. A bug or a damaged history, never a caller's fault."""
-
-
-def replay(changes: Iterable[Change]) -> Ticket:
-    """Rebuild a ticket from its whole history.
-
-    Raises:
-        OutOfOrder: the history does not begin with the opening, or has a hole.
-    """
-    first, *rest = changes
-    return reduce(evolve, rest, opened(first))
-
-
-def opened(change: Change) -> Ticket:
-    """The ticket that the first change made."""
-    fact = change.fact
-    if change.version != 1 or not isinstance(fact, Opened):
-        raise OutOfOrder(f"version {change.version} is a {type(fact).__name__}, not an opening")
-    return Ticket(
-        number=fact.number,
-        series=fact.series,
-        version=1,
-        status=Status.NEW,
-        customer_id=fact.customer_id,
-        channel=fact.channel,
-        locale=fact.locale,
-        tier=fact.tier,
-        type=fact.type,
-        step=None,
-        priority=fact.priority,
-        category=fact.category,
-        root_topic=fact.root_topic,
-        product_model=fact.product_model,
-        batch=None,
-        team=None,
-        assignee=None,
-        opened_at=change.at,
-        changed_at=change.at,
-        episode=0,
-        resolution_code=None,
-        first_resolved_at=None,
-        resolved_at=None,
-        closed_at=None,
-        linked_to=fact.linked_to,
-        first_response=Clock(change.at, _span(fact.promise.first_response_ms), fact.promise.policy_version),
-        resolution=Clock(change.at, _span(fact.promise.resolution_ms), fact.promise.policy_version),
-    )
-
-
-def evolve(ticket: Ticket, change: Change) -> Ticket:
-    """The ticket after one more change.
-
-    Raises:
-        OutOfOrder: it is not the next one.
-    """
-    if change.version != ticket.version + 1:
-        raise OutOfOrder(f"{ticket.number}: version {change.version} after {ticket.version}")
-    changed = replace(ticket, version=change.version, changed_at=max(ticket.changed_at, change.at))
-    return _apply(changed, change.fact, change.at)
-
-
-def _apply(ticket: Ticket, fact: Fact, at: datetime) -> Ticket:
-    match fact:
-        case MessageAdded() | Confirmed() | StatusChanged() | Assigned() | Triaged():
-            return _apply_progress(ticket, fact, at)
-        case Replied(public=public):
-            return replace(ticket, first_response=sla.meet(ticket.first_response, at)) if public else ticket
-        case Resolved(resolution_code=code):
-            return _resolve(ticket, code, at)
-        case Reopened():
-            return replace(ticket, status=Status.ASSIGNED, closed_at=None, resolution=sla.restart(ticket.resolution))
-        case Closed():
-            return replace(ticket, status=Status.CLOSED, closed_at=at)
-        case Cancelled():
-            stopped = replace(ticket, first_response=sla.stop(ticket.first_response, at), resolution=sla.stop(ticket.resolution, at))
-            return replace(stopped, status=Status.CANCELLED, closed_at=at)
-        case Breached(target=target):
-            return _replace_clock(ticket, target, sla.announce_breach(ticket.clock(target)))
-        case Opened():
-            raise OutOfOrder(f"{ticket.number} is opened twice")
-
-
-def _apply_progress(ticket: Ticket, fact: MessageAdded | Confirmed | StatusChanged | Assigned | Triaged, at: datetime) -> Ticket:
-    match fact:
-        case MessageAdded():
-            return ticket
-        case Confirmed():
-            return replace(ticket, status=Status.CONFIRMED)
-        case StatusChanged(status=status, pauses=pauses):
-            resolution = sla.pause(ticket.resolution, at) if pauses else sla.resume(ticket.resolution, at)
-            return replace(ticket, status=status, resolution=resolution)
-        case Assigned(assignee=assignee, team=team):
-            return replace(ticket, status=Status.ASSIGNED, assignee=assignee, team=team)
-        case Triaged():
-            return _triage(ticket, fact, at)
-
-
-def _resolve(ticket: Ticket, code: str, at: datetime) -> Ticket:
-    return replace(
-        ticket,
-        status=Status.RESOLVED,
-        episode=ticket.episode + 1,
-        resolution_code=code,
-        first_resolved_at=ticket.first_resolved_at or at,
-        resolved_at=at,
-        resolution=sla.meet(ticket.resolution, at),
-    )
-
-
-def _triage(ticket: Ticket, fact: Triaged, at: datetime) -> Ticket:
-    triaged = replace(
-        ticket,
-        status=Status.TRIAGED,
-        type=fact.type,
-        priority=fact.priority,
-        category=fact.category,
-        root_topic=fact.root_topic,
-    )
-    if fact.promise is None:
-        return triaged
-    version = fact.promise.policy_version
-    return replace(
-        triaged,
-        first_response=sla.retarget(ticket.first_response, _span(fact.promise.first_response_ms), version, at),
-        resolution=sla.retarget(ticket.resolution, _span(fact.promise.resolution_ms), version, at),
-    )
-
-
-def _replace_clock(ticket: Ticket, target: TargetName, clock: Clock) -> Ticket:
-    if target is TargetName.FIRST_RESPONSE:
-        return replace(ticket, first_response=clock)
-    return replace(ticket, resolution=clock)
-
-
-def _span(milliseconds: int) -> timedelta:
-    return timedelta(milliseconds=milliseconds)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from services.tickets.workflow.announce import announce, announce_opening
-from services.tickets.workflow.changes import Change, opened
+from services.tickets.workflow.changes import Change
+from services.tickets.workflow.evolution import opened
 from services.tickets.workflow.ticket import Ticket
 from shared.events.envelope import Event
 

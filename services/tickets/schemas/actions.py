@@ -1,13 +1,11 @@
-"""What travels through the REST door: parsed once on the way in, shaped on the way out. Unknown fields are errors."""
+"""Actions as callers send them: parsed once, at the door, into the workflow's commands. Unknown fields are errors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
-from uuid import UUID
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     Field,
     ModelWrapValidatorHandler,
@@ -18,10 +16,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from services.tickets.sla import ClockState, Priority
+from services.tickets.sla import Priority
 from services.tickets.workflow import commands
 from services.tickets.workflow.commands import Command, Letter
-from services.tickets.workflow.status import Action, Cause, Status
+from services.tickets.workflow.status import Action, Cause
 from shared.events.codes import RequestType
 from shared.http.fields import Boolean, RequestModel, Text
 
@@ -275,120 +273,3 @@ def _as_sent(wrong: ErrorDetails) -> InitErrorDetails:
     elif place and place[0] in set(Action):
         place = place[1:]
     return InitErrorDetails(type=PydanticCustomError(code, "{words}", {"words": words}), loc=place, input=None)
-
-
-# ------------------------------------------------------------------ answers
-
-
-class TargetView(BaseModel):
-    """One promise, as it stands when the answer is written."""
-
-    due_at: AwareDatetime = Field(description="while paused it moves on with the time")
-    state: ClockState
-    met_at: AwareDatetime | None
-    paused_ms: int
-
-
-class SlaView(BaseModel):
-    """The promises of a ticket."""
-
-    first_response: TargetView
-    resolution: TargetView
-
-
-class ProductView(BaseModel):
-    """The thing that the ticket is about, as the customer named it."""
-
-    model: str | None
-    serial_number: str | None
-    purchase_date: str | None
-    order_number: str | None
-
-
-class TicketView(BaseModel):
-    """A ticket. Lists of codes may grow: show an unknown one as it is."""
-
-    number: str
-    version: int = Field(description="send it back in If-Match to change the ticket")
-    status: Status
-    step: str | None
-    type: str | None
-    priority: Priority
-    category: str | None
-    root_topic: str | None
-    customer_id: UUID
-    channel: str
-    locale: str
-    tier: str
-    subject: str | None
-    product: ProductView
-    opened_at: AwareDatetime
-    changed_at: AwareDatetime
-    expected_resolution_at: AwareDatetime | None
-    assignee: str | None
-    team: str | None
-    episode: int = Field(description="how many times it was resolved")
-    resolution_code: str | None
-    first_resolved_at: AwareDatetime | None
-    resolved_at: AwareDatetime | None = Field(description="the last resolve")
-    closed_at: AwareDatetime | None
-    linked_to: str | None = Field(description="the older ticket on the same matter, whose reopen window was over")
-    sla: SlaView
-
-
-class HistoryView(BaseModel):
-    """One step of a ticket's life; `data` holds ids, codes, numbers and digests, never words."""
-
-    version: int
-    type: str
-    at: AwareDatetime
-    actor: str = Field(description="principal id of staff, or system, customer")
-    data: dict[str, Any]
-
-
-class MessageView(BaseModel):
-    """What somebody wrote."""
-
-    id: UUID
-    version: int = Field(description="of the ticket, with this message")
-    author: str = Field(description="principal id of staff, or customer")
-    public: bool
-    at: AwareDatetime
-    channel: str | None
-    reference: str | None = Field(description="the customer's service number for this message")
-    text: str
-    truncated: bool = Field(description="the whole text is in intake")
-
-
-class ActionView(BaseModel):
-    """What the caller may do now."""
-
-    action: Action
-    params_schema: dict[str, Any] = Field(description="JSON Schema of params")
-
-
-class ActionList(BaseModel):
-    """Everything that the caller may do now."""
-
-    items: list[ActionView]
-
-
-class TrackedMessage(BaseModel):
-    """What was written to or by the customer."""
-
-    at: AwareDatetime
-    from_customer: bool
-    text: str
-
-
-class Tracking(BaseModel):
-    """A ticket as its customer sees it."""
-
-    reference: str
-    number: str
-    status: Status
-    opened_at: AwareDatetime
-    changed_at: AwareDatetime
-    resolved_at: AwareDatetime | None
-    closed_at: AwareDatetime | None
-    messages: list[TrackedMessage]

@@ -1,0 +1,125 @@
+"""Tickets as callers see them. Codes in answers are open lists: show an unknown one as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from services.tickets.sla import ClockState, Priority
+from services.tickets.workflow.status import Action, Status
+
+
+class TargetView(BaseModel):
+    """One promise, as it stands when the answer is written."""
+
+    due_at: AwareDatetime = Field(description="while paused it moves on with the time")
+    state: ClockState
+    met_at: AwareDatetime | None
+    paused_ms: int
+
+
+class SlaView(BaseModel):
+    """The promises of a ticket."""
+
+    first_response: TargetView
+    resolution: TargetView
+
+
+class ProductView(BaseModel):
+    """The thing that the ticket is about, as the customer named it."""
+
+    model: str | None
+    serial_number: str | None
+    purchase_date: str | None
+    order_number: str | None
+
+
+class TicketView(BaseModel):
+    """A ticket. Lists of codes may grow: show an unknown one as it is."""
+
+    number: str
+    version: int = Field(description="send it back in If-Match to change the ticket")
+    status: Status
+    step: str | None
+    type: str | None
+    priority: Priority
+    category: str | None
+    root_topic: str | None
+    customer_id: UUID
+    channel: str
+    locale: str
+    tier: str
+    subject: str | None
+    product: ProductView
+    opened_at: AwareDatetime
+    changed_at: AwareDatetime
+    expected_resolution_at: AwareDatetime | None
+    assignee: str | None
+    team: str | None
+    episode: int = Field(description="how many times it was resolved")
+    resolution_code: str | None
+    first_resolved_at: AwareDatetime | None
+    resolved_at: AwareDatetime | None = Field(description="the last resolve")
+    closed_at: AwareDatetime | None
+    linked_to: str | None = Field(description="the older ticket on the same matter, whose reopen window was over")
+    sla: SlaView
+
+
+class HistoryView(BaseModel):
+    """One step of a ticket's life; `data` holds ids, codes, numbers and digests, never words."""
+
+    version: int
+    type: str
+    at: AwareDatetime
+    actor: str = Field(description="principal id of staff, or system, customer")
+    data: dict[str, Any]
+
+
+class MessageView(BaseModel):
+    """What somebody wrote."""
+
+    id: UUID
+    version: int = Field(description="of the ticket, with this message")
+    author: str = Field(description="principal id of staff, or customer")
+    public: bool
+    at: AwareDatetime
+    channel: str | None
+    reference: str | None = Field(description="the customer's service number for this message")
+    text: str
+    truncated: bool = Field(description="the whole text is in intake")
+
+
+class ActionView(BaseModel):
+    """What the caller may do now."""
+
+    action: Action
+    params_schema: dict[str, Any] = Field(description="JSON Schema of params")
+
+
+class ActionList(BaseModel):
+    """Everything that the caller may do now."""
+
+    items: list[ActionView]
+
+
+class TrackedMessage(BaseModel):
+    """What was written to or by the customer."""
+
+    at: AwareDatetime
+    from_customer: bool
+    text: str
+
+
+class Tracking(BaseModel):
+    """A ticket as its customer sees it."""
+
+    reference: str
+    number: str
+    status: Status
+    opened_at: AwareDatetime
+    changed_at: AwareDatetime
+    resolved_at: AwareDatetime | None
+    closed_at: AwareDatetime | None
+    messages: list[TrackedMessage]
