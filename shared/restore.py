@@ -1,214 +1,285 @@
-"""How a source goes on after its database was restored to an older state, with nothing lost that was accepted since.
+"""How a source goes on after its database was restored to an older state. A procedure, not an automatism:
 
-The procedure: stop every role of the service, wait longer than a send may take, restore, resume, start. Consumers of its topics stand still
-meanwhile. Resume compares the outbox rows above the restored cursor with what the broker holds and consumers have applied, gives every
-number one owner again (`shared.protocol.plan_resume`), raises the epoch and lets appends through. The cursor stays: the relay checks the
-tail when it starts.
+    stop every role of the service; wait longer than the send time-out; restore; `aftercare outbox resume-after-restore`; start
+
+The broker and the consumers know numbers that the database has forgotten. Each number above the restored cursor gets one owner again: rows
+that the outside knows stay, rows that somebody wrote after the restore move above everything known, and fillers take the numbers between,
+so that the log has no hole and can be sent again as often as need be. The epoch is raised. Consumers stand still meanwhile, by the ids.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-import asyncpg
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared import kafka, outbox
+from shared import errors, kafka, protocol, telemetry
 from shared.database import Database, Transaction, from_json, to_json
-from shared.events.topics import PARTITIONS, produced_by, topic_named
+from shared.events.envelope import FILLER_TYPE
+from shared.events.topics import PARTITIONS, POSITIONS_TOPIC, produced_by, topic_named
 from shared.kafka.records import LogRecord, decode
 from shared.outbox import Log
-from shared.protocol import Numbered, Placed, ResumePlan, plan_resume, read_after
+from shared.positions import parse_report
+from shared.protocol import Numbered, Placed, Report, ResumePlan
 
-READ_TIMEOUT: Final = 600.0
-"""Seconds that reading one log of the broker may take."""
+_log = telemetry.logger()
 
-Applied = Mapping[Log, Mapping[int, UUID | None]]
-"""Per log: last_seq -> last_id of each consumer."""
-
-
-class ResumeRefused(Exception):
-    """The log cannot be resumed safely; nothing was changed."""
+STILL_RUNNING: Final = timedelta(seconds=15)
+"""A log whose cursor moved so lately has a relay: the procedure was not followed."""
+CLOCKS_DIFFER: Final = timedelta(hours=1)
+"""The database's clock and the producers' may differ by so much."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """An event that the broker holds and the database has lost: its effect lives on elsewhere, the state that it told of does not."""
+class StillRunning(errors.Conflict):
+    """The service was not stopped, or not for long enough."""
+
+    code = "service_still_running"
+
+
+@dataclass(frozen=True)
+class LostEvent:
+    """An event that consumers may have applied and this database has forgotten."""
 
     seq: int
+    event_id: UUID
     type: str
     key: str
-    event_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resumed:
-    """What became of one log."""
+    """How one log goes on."""
 
     topic: str
     part: int
     epoch: int
     head: int
-    kept: int
     moved: int
+    """Rows with a new number."""
     fillers: int
-    lost: Sequence[Lost]
+    lost: tuple[LostEvent, ...]
 
 
-async def resume_after_restore(
-    database: Database, service: str, settings: kafka.KafkaSettings, applied: Applied, *, by: str
-) -> list[Resumed]:
-    """Resume all logs of a service, each in a transaction of its own; repeatable. Logs that nothing happened to are left out of the answer.
+@dataclass(frozen=True)
+class _Restored:
+    """A log as the restored database has it."""
 
-    Args:
-        applied: where the consumers stand, by their own databases.
-        by: who does it; recorded in `outbox_resumed`.
+    log: Log
+    epoch: int
+    head: int
+    head_id: UUID | None
+    cursor: int
+    cursor_id: UUID | None
+    since: datetime | None
+    """When the row of the cursor was written: what the broker holds above it came later."""
+    rows: tuple[Numbered, ...]
+
+
+async def resume_after_restore(database: Database, settings: kafka.KafkaSettings, service: str, *, by: str, reason: str) -> list[Resumed]:
+    """Resume all logs of a service, and record who did it. Repeatable: a log that agrees with the broker keeps its numbers.
 
     Raises:
-        TimeoutError, KafkaError: the broker does not answer; that log was not changed.
-        ResumeRefused: a row that is needed is missing.
+        StillRunning: a relay was active a moment ago.
+        What `kafka.CLIENT_ERRORS` lists: the broker is away; nothing was changed.
     """
     logs = [(topic.name, part) for topic in produced_by(service) for part in range(PARTITIONS)]
-    done = [await _resume(database, settings, log, applied.get(log, {}), by) for log in logs]
-    return [resumed for resumed in done if resumed is not None]
+    async with database.transaction() as tx:
+        restored = [await _read(tx, log) for log in logs]
+    reader = kafka.new_reader(settings)
+    try:
+        await reader.start()
+        reports = await _reports(reader, settings, frozenset(topic for topic, _ in logs))
+        held = {each.log: await _held(reader, settings, each) for each in restored}
+    finally:
+        await kafka.close(reader)
+    async with database.transaction() as tx:
+        return [await _resume(tx, each, held[each.log], reports.get(each.log, {}), by=by, reason=reason) for each in restored]
+
+
+# --- what the database has -----------------------------------------------------------------------------------------------------------
+
+
+async def _read(tx: Transaction, log: Log) -> _Restored:
+    row = await tx.fetchrow(
+        """
+        SELECT h.epoch, h.head, h.head_id, greatest(c.seq, c.floor) AS cursor, o.event_id AS cursor_id, o.created_at AS since,
+               c.owned_at > clock_timestamp() - $3::interval AS is_running
+          FROM outbox_head h JOIN outbox_cursor c USING (topic, part)
+          LEFT JOIN outbox o ON (o.topic, o.part, o.seq) = (c.topic, c.part, greatest(c.seq, c.floor))
+         WHERE (h.topic, h.part) = ($1, $2)
+        """,
+        *log,
+        STILL_RUNNING,
+    )
+    assert row is not None
+    if row["is_running"]:
+        raise StillRunning(f"a relay carried {log[0]}/{log[1]} less than {STILL_RUNNING.seconds} s ago: stop the service first")
+    rows = await tx.fetch(
+        "SELECT seq, event_id, previous_id, headers FROM outbox WHERE (topic, part) = ($1, $2) AND seq > $3 ORDER BY seq",
+        *log,
+        row["cursor"],
+    )
+    return _Restored(
+        log,
+        row["epoch"],
+        row["head"],
+        row["head_id"],
+        row["cursor"],
+        row["head_id"] if row["cursor"] == row["head"] else row["cursor_id"] or rows[0]["previous_id"],
+        row["since"],
+        tuple(
+            Numbered(int(from_json(found["headers"])["ce_epoch"]), found["seq"], found["event_id"], found["previous_id"]) for found in rows
+        ),
+    )
+
+
+# --- what the outside knows ----------------------------------------------------------------------------------------------------------
+
+
+async def _held(reader: AIOKafkaConsumer, settings: kafka.KafkaSettings, restored: _Restored) -> dict[int, LogRecord]:
+    """The broker's records above the restored cursor, by number; of one number the first, which is the one that was applied."""
+    partition = settings.partition(restored.log)
+    topic = topic_named(restored.log[0])
+    found: dict[int, LogRecord] = {}
+    for record in await _read_from(reader, partition, restored.since):
+        decoded = decode(topic, record)
+        if decoded is not None and decoded.seq > restored.cursor:
+            found.setdefault(decoded.seq, decoded)
+    return found
+
+
+async def _reports(reader: AIOKafkaConsumer, settings: kafka.KafkaSettings, topics: frozenset[str]) -> dict[Log, dict[str, Report]]:
+    """Where each consumer says it stands now; what the restored database remembers of that is old."""
+    found: dict[Log, dict[str, Report]] = {}
+    for part in range(PARTITIONS):
+        for record in await _read_from(reader, TopicPartition(settings.physical(POSITIONS_TOPIC), part), None):
+            report = parse_report(record.value)
+            if report is not None and report.topic in topics:
+                consumers = found.setdefault((report.topic, report.part), {})
+                told = Report(report.last_seq, report.last_id, report.expected, report.stamp)
+                consumers[report.consumer] = protocol.newest(consumers.get(report.consumer), told)
+    return found
+
+
+async def _read_from(reader: AIOKafkaConsumer, partition: TopicPartition, since: datetime | None) -> list[Any]:
+    """All records of a partition, or those that were sent since a moment."""
+    reader.assign([partition])
+    start = (await reader.beginning_offsets([partition]))[partition]
+    end = (await reader.end_offsets([partition]))[partition]
+    if since is not None:
+        at = int((since - CLOCKS_DIFFER).timestamp() * 1000)
+        found = (await reader.offsets_for_times({partition: at}))[partition]
+        start = end if found is None else max(start, found.offset)
+    records: list[Any] = []
+    reader.seek(partition, start)
+    while await reader.position(partition) < end:
+        records.extend((await reader.getmany(partition, timeout_ms=500)).get(partition, []))
+    return records
+
+
+# --- how it goes on ------------------------------------------------------------------------------------------------------------------
 
 
 async def _resume(
-    database: Database, settings: kafka.KafkaSettings, log: Log, applied: Mapping[int, UUID | None], by: str
-) -> Resumed | None:
-    # the broker is read before anything is locked: it may take longer than a transaction may
-    records = await _held_by_broker(settings, log)
-    async with database.transaction() as tx:
-        await tx.execute("SET LOCAL statement_timeout = 0")
-        head = await _lock(tx, log)
-        base = read_after(head["seq"], head["floor"])
-        rows = await tx.fetch(_ROWS, *log, base)
-        _without_hole(log, base, head["head"], rows)
-        beyond = {seq: record for seq, record in records.items() if seq > base}
-        numbered = [Numbered(head["epoch"], row["seq"], row["event_id"], row["previous_id"]) for row in rows]
-        ahead = {seq: event_id for seq, event_id in applied.items() if seq > base}
-        plan = plan_resume(base, numbered, {seq: record.numbered for seq, record in beyond.items()}, ahead, head["head"])
-        if head["stopped"] is None and plan.head == head["head"] and not plan.lost and all(placed.row for placed in plan.placed):
-            return None
-        await _rewrite(tx, log, head, base, rows, plan)
-        resumed = _told(log, head["epoch"] + 1, plan, numbered, beyond)
-        await _record(tx, resumed, by)
-        return resumed
-
-
-async def _lock(tx: Transaction, log: Log) -> asyncpg.Record:
-    cursor = await tx.fetchrow("SELECT seq, floor FROM outbox_cursor WHERE (topic, part) = ($1, $2) FOR UPDATE", *log)
-    row = await tx.fetchrow(
+    tx: Transaction, restored: _Restored, held: Mapping[int, LogRecord], reports: Mapping[str, Report], *, by: str, reason: str
+) -> Resumed:
+    applied = {report.last_seq: report.last_id for report in reports.values() if report.last_seq > restored.cursor}
+    broker = {seq: record.numbered for seq, record in held.items()}
+    plan = protocol.plan_resume(restored.cursor, restored.rows, broker, applied, restored.head)
+    lost = tuple(_lost(held[numbered.seq]) for numbered in plan.lost if held[numbered.seq].type != FILLER_TYPE)
+    resumed = Resumed(
+        *restored.log,
+        restored.epoch + 1,
+        plan.head,
+        moved=len(_moved(restored, plan)),
+        fillers=sum(placed.row is None for placed in plan.placed),
+        lost=lost,
+    )
+    await _rewrite(tx, restored, plan, resumed.epoch)
+    await tx.execute(
         """
-        SELECT h.epoch, h.head, h.head_id, coalesce(h.stopped, c.stopped) AS stopped, c.seq, c.floor
-          FROM outbox_head h JOIN outbox_cursor c USING (topic, part) WHERE (h.topic, h.part) = ($1, $2) FOR UPDATE OF h
+        INSERT INTO outbox_resume (topic, part, epoch, resumed_by, reason, cursor, old_head, head, lost)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        *restored.log,
+        resumed.epoch,
+        by,
+        reason,
+        restored.cursor,
+        restored.head,
+        plan.head,
+        to_json([{"seq": each.seq, "event_id": str(each.event_id), "type": each.type, "key": each.key} for each in lost]),
+    )
+    _log.warning("outbox_resumed", topic=resumed.topic, part=resumed.part, epoch=resumed.epoch, head=resumed.head, missing=len(lost))
+    return resumed
+
+
+def _lost(record: LogRecord) -> LostEvent:
+    return LostEvent(record.seq, record.numbered.event_id, record.type, record.key)
+
+
+def _moved(restored: _Restored, plan: ResumePlan) -> list[Placed]:
+    before = {row.event_id: row.seq for row in restored.rows}
+    return [placed for placed in plan.placed if placed.row is not None and placed.seq != before[placed.row]]
+
+
+async def _rewrite(tx: Transaction, restored: _Restored, plan: ResumePlan, epoch: int) -> None:
+    """Move rows, put in fillers, chain every row above the cursor to the one before it, and let the log go on."""
+    ids = [placed.event_id or uuid4() for placed in plan.placed]
+    await _move_rows(tx, restored.log, _moved(restored, plan), epoch)
+    await _insert_fillers(
+        tx, restored.log, [(placed.seq, id_) for placed, id_ in zip(plan.placed, ids, strict=True) if placed.row is None], epoch
+    )
+    await tx.execute(
+        """
+        UPDATE outbox o SET previous_id = u.previous_id FROM unnest($3::bigint[], $4::uuid[]) u(seq, previous_id)
+         WHERE (o.topic, o.part, o.seq) = ($1, $2, u.seq) AND o.previous_id IS DISTINCT FROM u.previous_id
+        """,
+        *restored.log,
+        [placed.seq for placed in plan.placed],
+        [restored.cursor_id, *ids][: len(ids)],
+    )
+    await tx.execute(
+        "UPDATE outbox_head SET epoch = $3, head = $4, head_id = $5, stopped = NULL WHERE (topic, part) = ($1, $2)",
+        *restored.log,
+        epoch,
+        plan.head,
+        ids[-1] if ids else restored.head_id,
+    )
+    await tx.execute(
+        "UPDATE outbox_cursor SET owner = NULL, checked_at = NULL, stopped = NULL WHERE (topic, part) = ($1, $2)", *restored.log
+    )
+
+
+async def _move_rows(tx: Transaction, log: Log, moved: Sequence[Placed], epoch: int) -> None:
+    """Numbers only grow, so the last row moves first."""
+    for placed in reversed(moved):
+        await tx.execute(
+            """
+            UPDATE outbox SET seq = $4, headers = jsonb_set(headers, '{ce_epoch}', to_jsonb($5::text))
+             WHERE (topic, part, event_id) = ($1, $2, $3)
+            """,
+            *log,
+            placed.row,
+            placed.seq,
+            str(epoch),
+        )
+
+
+async def _insert_fillers(tx: Transaction, log: Log, fillers: Sequence[tuple[int, UUID]], epoch: int) -> None:
+    await tx.execute(
+        """
+        INSERT INTO outbox (topic, part, seq, key, type, event_id, headers, payload)
+        SELECT $1, $2, seq, '', $5, event_id, jsonb_build_object('ce_epoch', $6::text), '{}'
+          FROM unnest($3::bigint[], $4::uuid[]) u(seq, event_id)
         """,
         *log,
+        [seq for seq, _ in fillers],
+        [event_id for _, event_id in fillers],
+        FILLER_TYPE,
+        str(epoch),
     )
-    if cursor is None or row is None:
-        raise ResumeRefused(f"{log[0]}/{log[1]} has no head or no cursor; run the migrations")
-    return row
-
-
-def _without_hole(log: Log, base: int, head: int, rows: Sequence[asyncpg.Record]) -> None:
-    if [row["seq"] for row in rows] != list(range(base + 1, head + 1)):
-        raise ResumeRefused(f"{log[0]}/{log[1]} lacks rows between {base + 1} and {head}; restore a complete backup")
-
-
-async def _rewrite(tx: Transaction, log: Log, head: asyncpg.Record, base: int, rows: Sequence[asyncpg.Record], plan: ResumePlan) -> None:
-    """Give the rows their planned numbers, each naming the one before it, in a new epoch where the number is new."""
-    epoch = head["epoch"] + 1
-    previous: UUID | None = rows[0]["previous_id"] if rows else head["head_id"]
-    by_id = {row["event_id"]: row for row in rows}
-    await tx.execute("DELETE FROM outbox WHERE topic = $1 AND part = $2 AND seq > $3", *log, base)
-    written: list[tuple[object, ...]] = []
-    for placed in plan.placed:
-        event_id = placed.event_id or uuid4()
-        written.append(_row(log, placed, event_id, previous, by_id, epoch))
-        previous = event_id
-    await tx.driver.executemany(
-        "INSERT INTO outbox (topic, part, seq, key, type, event_id, previous_id, headers, payload) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)",
-        written,
-    )
-    await tx.execute(
-        "UPDATE outbox_head SET head = $3, head_id = $4, epoch = $5, stopped = NULL WHERE (topic, part) = ($1, $2)",
-        *log,
-        plan.head,
-        previous,
-        epoch,
-    )
-    await tx.execute("UPDATE outbox_cursor SET stopped = NULL, owner = NULL WHERE (topic, part) = ($1, $2)", *log)
-
-
-def _row(
-    log: Log, placed: Placed, event_id: UUID, previous: UUID | None, by_id: Mapping[UUID, asyncpg.Record], epoch: int
-) -> tuple[object, ...]:
-    if placed.row is None:
-        filler = outbox.filler(log, event_id)
-        return (*log, placed.seq, filler.key, filler.type, event_id, previous, to_json({"ce_epoch": str(epoch)}), filler.payload)
-    row = by_id[placed.row]
-    headers = from_json(row["headers"])
-    if row["seq"] != placed.seq:
-        headers["ce_epoch"] = str(epoch)
-    return (*log, placed.seq, row["key"], row["type"], event_id, previous, to_json(headers), row["payload"])
-
-
-def _told(log: Log, epoch: int, plan: ResumePlan, rows: Sequence[Numbered], beyond: Mapping[int, LogRecord]) -> Resumed:
-    before = {row.event_id: row.seq for row in rows}
-    moved = sum(1 for placed in plan.placed if placed.row and before[placed.row] != placed.seq)
-    fillers = sum(1 for placed in plan.placed if placed.row is None)
-    lost = [Lost(number.seq, beyond[number.seq].type, beyond[number.seq].key, number.event_id) for number in plan.lost]
-    return Resumed(*log, epoch, plan.head, len(plan.placed) - moved - fillers, moved, fillers, lost)
-
-
-async def _record(tx: Transaction, resumed: Resumed, by: str) -> None:
-    """Who did it, and what was lost, stays in the database."""
-    await tx.execute(
-        "INSERT INTO outbox_resumed (topic, part, epoch, head, moved, fillers, lost, resumed_by) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)",
-        resumed.topic,
-        resumed.part,
-        resumed.epoch,
-        resumed.head,
-        resumed.moved,
-        resumed.fillers,
-        to_json([{"seq": lost.seq, "type": lost.type, "key": lost.key, "event_id": str(lost.event_id)} for lost in resumed.lost]),
-        by,
-    )
-
-
-async def _held_by_broker(settings: kafka.KafkaSettings, log: Log) -> dict[int, LogRecord]:
-    """Our records in the broker by number; where a number came twice, the first, which is the one that consumers took."""
-    reader = kafka.new_reader(settings)
-    try:
-        async with asyncio.timeout(READ_TIMEOUT):
-            await reader.start()
-            return await _read(reader, settings, log)
-    finally:
-        await kafka.close(reader)
-
-
-async def _read(reader: AIOKafkaConsumer, settings: kafka.KafkaSettings, log: Log) -> dict[int, LogRecord]:
-    partition, topic = settings.partition(log), topic_named(log[0])
-    reader.assign([partition])
-    end = (await reader.end_offsets([partition]))[partition]
-    begin = (await reader.beginning_offsets([partition]))[partition]
-    held: dict[int, LogRecord] = {}
-    if end == begin:
-        return held
-    reader.seek(partition, begin)
-    while await reader.position(partition) < end:
-        for raw in (await reader.getmany(partition, timeout_ms=500)).get(partition, []):
-            record = decode(topic, raw)
-            if record is not None and record.seq not in held:
-                held[record.seq] = replace(record, value=b"")
-    return held
-
-
-_ROWS: Final = """
-SELECT seq, key, type, event_id, previous_id, headers, payload FROM outbox
- WHERE topic = $1 AND part = $2 AND seq > $3 ORDER BY seq
-"""

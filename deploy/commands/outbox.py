@@ -6,17 +6,14 @@ import asyncio
 import getpass
 from dataclasses import asdict
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from deploy.commands import lag
 from deploy.commands.output import AsJson, print_json, say, show
-from deploy.commands.places import SERVICES, bootstrap_servers, database_of, transaction_of
+from deploy.commands.places import SERVICES, bootstrap_servers, database_of
 from shared import restore
-from shared.events.topics import produced_by
 from shared.kafka import CLIENT_ERRORS, KafkaSettings
-from shared.outbox import Log
 
 app = typer.Typer(help="Outboxes: status, resume after a restore.", no_args_is_help=True)
 
@@ -33,6 +30,7 @@ def status(as_json: AsJson = False) -> None:
 @app.command(name="resume-after-restore")
 def resume_after_restore(
     service: Annotated[str, typer.Argument(help="The service whose database was restored. All its roles must be stopped.")],
+    reason: Annotated[str, typer.Option(help="Why it was restored; recorded.", prompt="Reason")],
     by: Annotated[str, typer.Option(help="Who does it; recorded.", default_factory=getpass.getuser)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
@@ -41,8 +39,8 @@ def resume_after_restore(
     if not yes:
         typer.confirm(f"Are all roles of {service} stopped, and was the database restored after that?", abort=True)
     try:
-        resumed = asyncio.run(_resume(service, by))
-    except (restore.ResumeRefused, *CLIENT_ERRORS) as refused:
+        resumed = asyncio.run(_resume(service, by, reason))
+    except (restore.StillRunning, *CLIENT_ERRORS) as refused:
         say(f"Not resumed: {type(refused).__name__} {refused}", as_json=as_json, error=type(refused).__name__, detail=str(refused))
         raise typer.Exit(1) from refused
     rows = [asdict(log) | {"lost": len(log.lost)} for log in resumed]
@@ -50,29 +48,17 @@ def resume_after_restore(
     if as_json:
         print_json({"resumed": rows, "lost": lost})
         return
-    columns = ("topic", "part", "epoch", "head", "kept", "moved", "fillers", "lost")
+    columns = ("topic", "part", "epoch", "head", "moved", "fillers", "lost")
     show(
         rows,
         as_json=False,
         columns=columns,
-        empty="Nothing to resume: the database knows everything that the broker and the consumers know.",
+        empty="no logs",
     )
     if lost:
         show(lost, as_json=False, columns=("topic", "part", "seq", "type", "key"), empty="")
 
 
-async def _resume(service: str, by: str) -> list[restore.Resumed]:
-    settings = KafkaSettings(bootstrap_servers())
+async def _resume(service: str, by: str, reason: str) -> list[restore.Resumed]:
     async with database_of(service) as database:
-        return await restore.resume_after_restore(database, service, settings, await _applied(service), by=by)
-
-
-async def _applied(service: str) -> restore.Applied:
-    """Where the consumers of a service stand, by their own databases."""
-    applied: dict[Log, dict[int, UUID | None]] = {}
-    for topic in produced_by(service):
-        for consumer in topic.consumers:
-            async with transaction_of(consumer) as tx:
-                for row in await tx.fetch("SELECT part, last_seq, last_id FROM consumer_part WHERE topic = $1", topic.name):
-                    applied.setdefault((topic.name, row["part"]), {})[row["last_seq"]] = row["last_id"]
-    return applied
+        return await restore.resume_after_restore(database, KafkaSettings(bootstrap_servers()), service, by=by, reason=reason)

@@ -40,6 +40,7 @@ def shared_tables(metadata: MetaData, *, service: str, timers: bool) -> None:
     """
     if produced_by(service):
         _producer_tables(metadata)
+        _resume_table(metadata)
     if consumed_by(service):
         _consumer_tables(metadata)
     if timers:
@@ -105,18 +106,22 @@ def _producer_tables(metadata: MetaData) -> None:
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         postgresql_partition_by="RANGE (day)",
     )
+
+
+def _resume_table(metadata: MetaData) -> None:
     Table(
-        "outbox_resumed",
+        "outbox_resume",
         metadata,
         Column("topic", Text, primary_key=True),
         Column("part", SmallInteger, primary_key=True),
-        Column("epoch", Integer, primary_key=True, autoincrement=False),
-        Column("head", BigInteger, nullable=False),
-        Column("moved", BigInteger, nullable=False),
-        Column("fillers", BigInteger, nullable=False),
-        Column("lost", JSONB, nullable=False, comment="events that only the broker still has: number, type, key, id"),
+        Column("epoch", Integer, primary_key=True, autoincrement=False, comment="the history that began"),
+        Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Column("resumed_by", Text, nullable=False),
-        Column("resumed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        Column("reason", Text, nullable=False),
+        Column("cursor", BigInteger, nullable=False),
+        Column("old_head", BigInteger, nullable=False),
+        Column("head", BigInteger, nullable=False),
+        Column("lost", JSONB, nullable=False, comment="events that only the broker has: number, id, type, key"),
     )
 
 
