@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from uuid import uuid4
 
 import httpx
@@ -19,11 +19,12 @@ def platform() -> Iterator[Platform]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A journey that fails shows what the platform said."""
     report = yield
-    if report.failed and report.when == "call" and "platform" in getattr(item, "funcargs", {}):
-        report.sections.append(("platform", item.funcargs["platform"].said()))  # type: ignore[attr-defined]
+    running_platform = item.funcargs.get("platform")
+    if report.failed and report.when == "call" and isinstance(running_platform, Platform):
+        report.sections.append(("platform", running_platform.said()))
     return report
 
 

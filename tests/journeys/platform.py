@@ -56,12 +56,16 @@ class Platform:
         """What this customer has in his inbox, oldest first."""
         files = sorted((self.home / "mail" / "new").glob("*"), key=lambda file: file.stat().st_mtime_ns)
         mails = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
-        return [mail for mail in mails if isinstance(mail, EmailMessage) and mail["To"] == address]
+        return [mail for mail in mails if mail["To"] == address]
 
     def said(self) -> str:
         """What it wrote, and the last lines of each log, for a test that fails."""
-        logs = [f"--- {log.name}\n" + "\n".join(log.read_text().splitlines()[-15:]) for log in sorted(self.home.glob("logs/*.log"))]
-        return "\n".join([self._output.read_text(), *logs])
+        return "\n".join([self._output.read_text(), *(_tail(log) for log in sorted(self.home.glob("logs/*.log")))])
+
+
+def _tail(log: Path) -> str:
+    lines = [line[:300] for line in log.read_text().splitlines()[-12:]]
+    return "\n".join([f"--- {log.name}", *lines])
 
 
 @contextmanager

@@ -43,7 +43,7 @@ async def test_a_low_answer_reopens_the_ticket_and_a_second_solution_is_asked_ab
     reopened = await agent.ticket(number, "assigned")
     assert reopened["assignee"] == "agent"
     history = (await agent.get("tickets", f"/v1/tickets/{number}/history")).json()["items"]
-    assert [step["data"].get("reason") for step in history if step["type"] == "reopened"] == ["low_answer"]
+    assert [step["data"]["reason"] for step in history if "reopened" in step["type"]] == ["low_answer"]
 
     await agent.act(number, "resolve", resolution_code="replaced")
 
