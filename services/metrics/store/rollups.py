@@ -59,8 +59,8 @@ async def sums(tx: Transaction, version: int, kpis: Sequence[str], dimension: st
 
 
 async def targets(tx: Transaction, at: datetime) -> dict[str, float]:
-    """What was aimed at, at a moment, by key figure."""
+    """What was aimed at just before a moment, by key figure."""
     rows = await tx.fetch(
-        "SELECT DISTINCT ON (kpi) kpi, value FROM kpi_target WHERE valid_from <= $1 ORDER BY kpi, valid_from DESC, version DESC", at
+        "SELECT DISTINCT ON (kpi) kpi, value FROM kpi_target WHERE valid_from < $1 ORDER BY kpi, valid_from DESC, version DESC", at
     )
     return {row["kpi"]: float(row["value"]) for row in rows}
