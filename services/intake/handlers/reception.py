@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from services.intake import reference
-from services.intake.acceptance import Accepted, ProductNamed, cut_for_event
+from services.intake.acceptance import Accepted
+from services.intake.handlers.announcement import announce
 from services.intake.handlers.recognition import Recognition, recognise
 from services.intake.language import choose_locale
 from services.intake.store import requests as store
@@ -20,8 +21,6 @@ from services.intake.store.requests import ExternalKey, First, Receipt, Stored
 from shared import idempotency, outbox
 from shared.database import Transaction
 from shared.errors import FieldError, Invalid, ServiceError
-from shared.events.envelope import Event
-from shared.events.intake import CustomerRegistered, Product, RequestReceived
 from shared.idempotency import Claim, Fresh, KeyReused, Mismatch, Replay, SameAs
 
 ACCEPTED: Final = 202
@@ -112,7 +111,7 @@ async def receive(tx: Transaction, items: Sequence[Incoming], house: House) -> l
     registered = await recognition.save(tx, batch.open())
     stored = await _store(tx, batch, recognition)
     await _remember_answers(tx, batch, stored)
-    await outbox.append(tx, _events(batch, stored, registered))
+    await outbox.append(tx, announce(list(stored.values()), registered))
     return [_concluded(batch.result(index)) for index in range(len(items))]
 
 
@@ -266,53 +265,3 @@ async def _remember_answers(tx: Transaction, batch: _Batch, stored: Mapping[int,
         if claim is not None and isinstance(outcome, Answer):
             answers.append(idempotency.Answer(claim, ACCEPTED, outcome.body))
     await idempotency.store_many(tx, answers)
-
-
-# --- events --------------------------------------------------------------------------------------------------------------------------
-
-
-def _events(batch: _Batch, stored: Mapping[int, Stored], registered: Mapping[UUID, CustomerRegistered]) -> list[Event]:
-    events: list[Event] = []
-    waiting = dict(registered)
-    for index in sorted(stored):
-        request = stored[index]
-        if (event := waiting.pop(request.customer_id, None)) is not None:
-            events.append(event)
-        events.append(_received(request))
-    return events
-
-
-def _received(request: Stored) -> RequestReceived:
-    sent = request.submission
-    text, truncated = cut_for_event(sent.text)
-    return RequestReceived(
-        occurred_at=request.occurred_at,
-        request_id=request.request_id,
-        reference=request.reference,
-        customer_id=request.customer_id,
-        channel=sent.channel,
-        external_id=sent.external_id,
-        type=sent.type,
-        locale=request.locale,
-        subject=sent.subject,
-        text=text,
-        truncated=truncated,
-        product=None if sent.product is None else _product(sent.product),
-        expected_resolution_at=sent.expected_resolution_at,
-        received_at=request.received_at,
-        occurred_at_clamped=request.occurred_at_clamped,
-        in_reply_to=request.in_reply_to,
-        external_id_reused=request.external_id_reused,
-        completeness=request.completeness,
-        missing_fields=request.missing_fields,
-    )
-
-
-def _product(product: ProductNamed) -> Product:
-    bought = product.purchase_date
-    return Product(
-        model=product.model,
-        serial_number=product.serial_number,
-        purchase_date=None if bought is None else bought.isoformat(),
-        order_number=product.order_number,
-    )

@@ -1,0 +1,58 @@
+"""What intake tells the bus of a batch of requests: each request, and each customer before his first one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from services.intake.acceptance import ProductNamed, cut_for_event
+from services.intake.store.requests import Stored
+from shared.events.envelope import Event
+from shared.events.intake import CustomerRegistered, Product, RequestReceived
+
+
+def announce(requests: Sequence[Stored], registered: Mapping[UUID, CustomerRegistered]) -> list[Event]:
+    """The events of these requests, in order, and of the customers registered for them."""
+    events: list[Event] = []
+    waiting = dict(registered)
+    for request in requests:
+        if (event := waiting.pop(request.customer_id, None)) is not None:
+            events.append(event)
+        events.append(_received(request))
+    return events
+
+
+def _received(request: Stored) -> RequestReceived:
+    sent = request.submission
+    text, truncated = cut_for_event(sent.text)
+    return RequestReceived(
+        occurred_at=request.occurred_at,
+        request_id=request.request_id,
+        reference=request.reference,
+        customer_id=request.customer_id,
+        channel=sent.channel,
+        external_id=sent.external_id,
+        type=sent.type,
+        locale=request.locale,
+        subject=sent.subject,
+        text=text,
+        truncated=truncated,
+        product=None if sent.product is None else _product(sent.product),
+        expected_resolution_at=sent.expected_resolution_at,
+        received_at=request.received_at,
+        occurred_at_clamped=request.occurred_at_clamped,
+        in_reply_to=request.in_reply_to,
+        external_id_reused=request.external_id_reused,
+        completeness=request.completeness,
+        missing_fields=request.missing_fields,
+    )
+
+
+def _product(product: ProductNamed) -> Product:
+    bought = product.purchase_date
+    return Product(
+        model=product.model,
+        serial_number=product.serial_number,
+        purchase_date=None if bought is None else bought.isoformat(),
+        order_number=product.order_number,
+    )
