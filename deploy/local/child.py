@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -155,13 +155,18 @@ class Child:
                     os.kill(pid, number)
 
 
-def run_to_end(programs: Sequence[Program], timeout: float) -> None:
-    """Run programs that end by themselves, all at once; ChildFailed, with its last lines, when one fails or takes too long (seconds)."""
+@contextmanager
+def finishing(programs: Sequence[Program], timeout: float) -> Iterator[None]:
+    """Run programs that end by themselves, beside what happens within; on the way out wait for their ends.
+
+    ChildFailed, with its last lines, when one fails or has taken longer than `timeout` seconds. None of them outlives this.
+    """
     children = [Child(program) for program in programs]
     deadline = time.monotonic() + timeout
     try:
         for child in children:
             child.start()
+        yield
         for child in children:
             if not child.wait(max(0.0, deadline - time.monotonic())):
                 raise ChildFailed(child.name, f"took longer than {timeout:.0f} s", child.last_lines())

@@ -3,7 +3,7 @@
 import http.client
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -56,7 +56,7 @@ def database_variable(service: str) -> str:
     return f"{service.upper()}_DATABASE_URL"
 
 
-def environment(home: Home, sites: list[Address], databases: Mapping[str, str], bootstrap_servers: str) -> dict[str, str]:
+def environment(home: Home, sites: Sequence[Address], databases: Mapping[str, str], bootstrap_servers: str) -> dict[str, str]:
     """What the services and the `aftercare` command need to know about this platform."""
     told = {
         "AFTERCARE_HOME": str(home.path),

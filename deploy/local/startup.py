@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from deploy.local import broker, services
-from deploy.local.child import Program, run_to_end
+from deploy.local.broker import Broker
+from deploy.local.child import finishing
 from deploy.local.home import Home
 from deploy.local.kafka import cached_jars
 from deploy.local.ports import require_free
@@ -22,8 +23,8 @@ from deploy.local.supervisor import Supervisor
 SERVICES_STOP_TIME: Final = 5.0
 SERVERS_STOP_TIME: Final = 2.2
 
-STEP_TIME: Final = 120.0
-"""Seconds that migrations, topics and keys may take."""
+PREPARATION_TIME: Final = 180.0
+"""Seconds that tables, keys and topics may take; much, for a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,6 @@ class Platform:
 
     home: Home
     sites: Sequence[Address]
-    broker: broker.Broker
-    databases: Mapping[str, str]
 
 
 def bring_up(home: Home, supervisor: Supervisor, progress: Progress) -> Platform:
@@ -42,16 +41,16 @@ def bring_up(home: Home, supervisor: Supervisor, progress: Progress) -> Platform
     require_free({site.port_variable: site.port for site in sites})
     chosen = choose_broker(home, progress)
     postgres = private_postgres(home)
-    start_servers(supervisor, postgres, chosen, progress)
+    begin_servers(supervisor, postgres, chosen)
     databases = create_databases(postgres, progress)
-    told = services.environment(home, list(sites), databases, chosen.bootstrap_servers)
+    told = services.environment(home, sites, databases, chosen.bootstrap_servers)
     home.remember_environment(told)
-    prepare(home, told, progress)
+    prepare(home, told, supervisor, chosen, progress)
     start_services(home, sites, told, supervisor, progress)
-    return Platform(home, sites, chosen, databases)
+    return Platform(home, sites)
 
 
-def choose_broker(home: Home, progress: Progress) -> broker.Broker:
+def choose_broker(home: Home, progress: Progress) -> Broker:
     """The broker to use; fetched first where it has to be."""
     first_time = not cached_jars().exists()
     with progress.step("Fetching Apache Kafka with Maven, about 45 MB, this once" if first_time else "Looking for a broker"):
@@ -67,47 +66,43 @@ def private_postgres(home: Home) -> PostgresServer | None:
     return PostgresServer(home.path / "postgres", port, password=password, log=home.logs / "postgres.log")
 
 
-def start_servers(supervisor: Supervisor, postgres: PostgresServer | None, chosen: broker.Broker, progress: Progress) -> None:
+def begin_servers(supervisor: Supervisor, postgres: PostgresServer | None, chosen: Broker) -> None:
     """PostgreSQL and broker at once. Two groups, so that the broker is stopped first: it has more to say good-bye to."""
-    with progress.step("Starting PostgreSQL and the broker"):
-        for server in (postgres, chosen.server):
-            if server is not None:
-                supervisor.begin([server], stop_time=SERVERS_STOP_TIME)
-        supervisor.await_ready()
-    progress.done("broker", f"{chosen.title} on {chosen.bootstrap_servers}: {chosen.reason}")
-    if postgres is not None:
-        progress.done("postgres", f"PostgreSQL {postgres.query('SHOW server_version')} on 127.0.0.1:{postgres.port}")
+    for server in (postgres, chosen.server):
+        if server is not None:
+            supervisor.begin([server], stop_time=SERVERS_STOP_TIME)
 
 
 def create_databases(postgres: PostgresServer | None, progress: Progress) -> dict[str, str]:
     """`{service: address}`: one database per service, given or made."""
     databases = services.given_databases()
     if postgres is not None:
-        with progress.step("Looking after the databases"):
+        with progress.step("Starting PostgreSQL"):
+            postgres.await_ready()
             for service in services.DEFAULT_PORTS.keys() - databases.keys():
                 postgres.create_database(service)
                 databases[service] = postgres.url(service)
+            version = postgres.query("SHOW server_version")
+        progress.done("postgres", f"PostgreSQL {version} on 127.0.0.1:{postgres.port}")
     return databases
 
 
-def prepare(home: Home, told: Mapping[str, str], progress: Progress) -> None:
-    """Tables and topics: everything that must be there before a service starts."""
-    migrations = [python(home, told, f"{name}-migrate", "-m", f"services.{name}", "migrate") for name in services.DEFAULT_PORTS]
-    topics = python(home, told, "topics", "-m", "deploy.cli", "topics", "apply")
-    with progress.step("Bringing databases and topics to the newest version"):
-        run_to_end([*migrations, topics], STEP_TIME)
-    progress.done("data", "databases and topics are of the newest version")
+def prepare(home: Home, told: Mapping[str, str], supervisor: Supervisor, chosen: Broker, progress: Progress) -> None:
+    """Tables, keys and topics, while the broker starts."""
+    await_broker = [str(chosen.server.port)] if chosen.server is not None else []
+    preparation = python(home, told, "preparation", "-m", "deploy.local.preparation", *await_broker)
+    with progress.step("Starting the broker; tables, keys and topics"), finishing([preparation], PREPARATION_TIME):
+        supervisor.await_ready()
+        progress.done("broker", f"{chosen.title} on {chosen.bootstrap_servers}: {chosen.reason}")
+    progress.done("data", "tables, keys and topics are there")
 
 
 def start_services(home: Home, sites: Sequence[Address], told: Mapping[str, str], supervisor: Supervisor, progress: Progress) -> None:
-    """The four services; keys are made meanwhile."""
-    keys = python(home, told, "keys", "-m", "deploy.cli", "keys", "ensure-local")
+    """The four services, all at once."""
     with progress.step("Starting intake, tickets, feedback and metrics"):
         supervisor.begin([_service(home, site, told) for site in sites], stop_time=SERVICES_STOP_TIME)
-        run_to_end([keys], STEP_TIME)
         supervisor.await_ready()
 
 
 def _service(home: Home, site: Address, told: Mapping[str, str]) -> Server:
-    program: Program = python(home, told, site.service, "-m", f"services.{site.service}", "all")
-    return ServiceProcess(program, site.port)
+    return ServiceProcess(python(home, told, site.service, "-m", f"services.{site.service}", "all"), site.port)

@@ -78,16 +78,17 @@ class Supervisor:
             self.say(f"{watched.server.name} is ready again")
 
     def stop(self) -> None:
-        """End all of them, the last group first; within a group all at once."""
+        """End all of them, the last group first; within a group all at once. Time that one group leaves is the next one's."""
+        deadline = time.monotonic()
         for group in reversed(self.groups):
             running = [watched for watched in group if watched.server.alive]
             for watched in running:
                 watched.server.child.ask_to_stop()
-            asked_at = time.monotonic()
+            deadline += max(watched.stop_time for watched in group)
             for watched in running:
-                if not watched.server.child.wait(max(0.0, asked_at + watched.stop_time - time.monotonic())):
-                    self.say(f"{watched.server.name} did not end within {watched.stop_time:g} s and is killed")
-                    watched.server.child.kill()
+                if not watched.server.child.wait(max(0.0, deadline - time.monotonic())):
+                    self.say(f"{watched.server.name} did not end in time and is killed")
+                    watched.server.kill()
 
     def kill(self) -> None:
         """End all of them at once and not cleanly."""

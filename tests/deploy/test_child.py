@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from deploy.local import child as child_module
-from deploy.local.child import Child, ChildFailed, Program, last_lines, put_aside, run_to_end
+from deploy.local.child import Child, ChildFailed, Program, finishing, last_lines, put_aside
 from deploy.local.unprivileged import User, own_folder
 from tests.deploy.fakes import DIES, HANGS, LIVES, FakeServer, await_text
 
@@ -95,16 +95,17 @@ def test_a_server_that_is_never_ready_fails_and_is_ended(tmp_path: Path) -> None
 def test_one_failure_ends_all_that_run_to_their_end(tmp_path: Path) -> None:
     began = time.monotonic()
 
-    with pytest.raises(ChildFailed, match="second ended with code 7"):
-        run_to_end([program(tmp_path, DIES, "second"), program(tmp_path, LIVES, "first")], timeout=20)
+    programs = [program(tmp_path, DIES, "second"), program(tmp_path, LIVES, "first")]
+    with pytest.raises(ChildFailed, match="second ended with code 7"), finishing(programs, timeout=20):
+        pass
 
     assert time.monotonic() - began < 10
     assert psutil.Process().children() == []
 
 
 def test_programs_that_run_to_their_end_have_a_deadline(tmp_path: Path) -> None:
-    with pytest.raises(ChildFailed, match="fake took longer than 0 s"):
-        run_to_end([program(tmp_path, LIVES)], timeout=0.1)
+    with pytest.raises(ChildFailed, match="fake took longer than 0 s"), finishing([program(tmp_path, LIVES)], timeout=0.1):
+        pass
 
 
 def test_a_log_that_has_grown_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,8 +26,6 @@ pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 SERVICE = """
 import http.server, json, os, sys
 NAME = __package__.split(".")[1].upper()
-if sys.argv[1:] == ["migrate"]:
-    sys.exit(0 if os.environ[NAME + "_DATABASE_URL"].endswith("/" + NAME.lower()) else "a strange database")
 class Door(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/crash":
@@ -40,11 +38,15 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ[NAME + "_PORT"])), Door).ser
 """
 
 COMMAND_LINE = """
-import json, os, pathlib, sys
-if sys.argv[1:] == ["keys", "ensure-local"]:
-    pathlib.Path(os.environ["AFTERCARE_HOME"], "keys.json").write_text(json.dumps({"agent": "ak_local"}))
-elif sys.argv[1:] != ["topics", "apply"]:
-    sys.exit(f"unknown: {sys.argv[1:]}")
+import json, os, pathlib
+def app(command, standalone_mode):
+    if command == ["keys", "ensure-local"]:
+        pathlib.Path(os.environ["AFTERCARE_HOME"], "keys.json").write_text(json.dumps({"agent": "ak_local"}))
+    elif command == ["db", "migrate"]:
+        assert all(os.environ[f"{name}_DATABASE_URL"].endswith("/" + name.lower()) for name in NAMES)
+    else:
+        assert command == ["topics", "apply"]
+NAMES = ("INTAKE", "TICKETS", "FEEDBACK", "METRICS")
 """
 
 
@@ -203,7 +205,7 @@ def test_kill_9_leaves_nothing_running_and_the_next_start_finds_the_data(tree: P
 def test_a_service_that_cannot_start_ends_the_start_with_its_reason(tree: Path, homes: Path, tmp_path: Path) -> None:
     broken = tmp_path / "tree"
     shutil.copytree(tree, broken, symlinks=True)
-    (broken / "services/feedback/__main__.py").write_text("import sys\nsys.exit('no such table' if 'all' in sys.argv else 0)\n")
+    (broken / "services/feedback/__main__.py").write_text("import sys\nsys.exit('no such table')\n")
 
     platform = Platform(broken, homes / "broken", {service: free_port() for service in DEFAULT_PORTS})
 
