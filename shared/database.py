@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -123,7 +124,14 @@ def is_transient(error: BaseException) -> bool:
 
 def to_json(value: Any) -> str:
     """Text for a jsonb parameter."""
-    return orjson.dumps(value).decode()
+    return orjson.dumps(value, default=_plain).decode()
+
+
+def _plain(value: object) -> str:
+    # the driver's ids are of a subclass that the encoder does not know
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def from_json(value: str | bytes | None) -> Any:
