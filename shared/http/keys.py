@@ -19,6 +19,9 @@ REPLAYED: Final = "Idempotent-Replayed"
 _KEY: Final = re.compile(rf'"(?P<quoted>[ !#-\[\]-~]{{1,{MAX_KEY}}})"|(?P<bare>[!#-~]{{1,{MAX_KEY}}})', re.ASCII)
 
 
+_ABOUT: Final = "Your name for this call, such as a UUID. Sent twice, the call has its effect once and gets the same answer."
+
+
 def idempotency_key(request: Request) -> str | None:
     """The key of the call; None when it has none.
 
@@ -40,7 +43,7 @@ def _parse(header: str | None) -> str | None:
 async def _from_header(
     idempotency_key: Annotated[
         str | None,
-        Header(description="Your name for this call, such as a UUID. Sent twice, the call has its effect once and gets the same answer."),
+        Header(alias="Idempotency-Key", description=_ABOUT, examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"]),
     ] = None,
 ) -> str | None:
     return _parse(idempotency_key)

@@ -52,25 +52,38 @@ _HEALTH_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/livez", scope=_FOR_MACHINES, operation_id="getLiveness", responses=_HEALTH_RESPONSES, response_class=Response)
+@router.get(
+    "/livez", scope=_FOR_MACHINES, operation_id="getLiveness", summary="Alive?", responses=_HEALTH_RESPONSES, response_class=Response
+)
 async def livez(request: Request) -> Response:
     """Whether the process lives. Fails when a background loop has died for good; never looks at the database or Kafka."""
     return _status(_runtime(request).health.is_alive)
 
 
-@router.get("/readyz", scope=_FOR_MACHINES, operation_id="getReadiness", responses=_HEALTH_RESPONSES, response_class=Response)
+@router.get(
+    "/readyz", scope=_FOR_MACHINES, operation_id="getReadiness", summary="Ready?", responses=_HEALTH_RESPONSES, response_class=Response
+)
 async def readyz(request: Request) -> Response:
     """Whether requests should be sent here: started, not shutting down, the database answers, no queue is nearly full."""
     return _status(await _runtime(request).health.is_ready())
 
 
-@router.get("/startupz", scope=_FOR_MACHINES, operation_id="getStartup", responses=_HEALTH_RESPONSES, response_class=Response)
+@router.get(
+    "/startupz", scope=_FOR_MACHINES, operation_id="getStartup", summary="Started?", responses=_HEALTH_RESPONSES, response_class=Response
+)
 async def startupz(request: Request) -> Response:
     """Whether the process has started: the database has the schema that this release knows."""
     return _status(_runtime(request).health.is_started)
 
 
-@router.get("/healthz", scope=Scope.HEALTH_READ, operation_id="getHealth", response_class=Response, responses=_HEALTH_RESPONSES)
+@router.get(
+    "/healthz",
+    scope=Scope.HEALTH_READ,
+    operation_id="getHealth",
+    summary="Every check",
+    response_class=Response,
+    responses=_HEALTH_RESPONSES,
+)
 async def healthz(request: Request) -> Response:
     """Every check of this process, for operators."""
     runtime = _runtime(request)
@@ -89,6 +102,7 @@ async def healthz(request: Request) -> Response:
     "/metrics",
     scope=PUBLIC("scraped by Prometheus inside the operator's network; counts and times only"),
     operation_id="getTelemetry",
+    summary="Figures of the process",
     response_class=Response,
     responses={200: {"description": "Prometheus text format", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
@@ -98,13 +112,13 @@ async def metrics() -> Response:
     return Response(body, headers={"Content-Type": media_type})
 
 
-@router.get("/problems", scope=PUBLIC("documentation"), operation_id="listProblems")
+@router.get("/problems", scope=PUBLIC("documentation"), operation_id="listProblems", summary="All problems")
 async def list_problems() -> list[ProblemPage]:
     """All problems that this service can answer with."""
     return [_page(kind) for kind in problems.registry().values()]
 
 
-@router.get("/problems/{code}", scope=PUBLIC("documentation"), operation_id="getProblem")
+@router.get("/problems/{code}", scope=PUBLIC("documentation"), operation_id="getProblem", summary="What a problem means")
 async def get_problem(code: str = Path(max_length=100)) -> ProblemPage:
     """What a problem's code means; where the `type` of a problem leads."""
     kind = problems.registry().get(code)

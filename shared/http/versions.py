@@ -66,7 +66,9 @@ def _parse(header: str | None) -> int:
 
 
 async def _from_header(
-    if_match: Annotated[str | None, Header(description='The version that you read: `"7"`. 428 without it.')] = None,
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", description='The version that you read: `"7"`. 428 without it.', examples=['"7"'])
+    ] = None,
 ) -> int:
     return _parse(if_match)
 

@@ -42,6 +42,7 @@ LANGUAGE: Final = "lang"
 _BY_LINK: Final = http.PUBLIC("customers have no key: the token in the link, 192 random bits, is the credential")
 _SECONDS_OF_A_YEAR: Final = 365 * 24 * 3600
 _MEDIA: Final = {"survey.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+_DOCUMENTED_MEDIA: Final = [media.partition(";")[0] for media in _MEDIA.values()]
 
 Lang = Annotated[str | None, Query(max_length=35, description="language of the page; by default the invitation's")]
 
@@ -109,7 +110,14 @@ class Visit:
 Work = Callable[[Visit, Invitation], Awaitable[Response]]
 
 
-@router.get("/s/assets/{name}", scope=http.PUBLIC("style and icon of the pages"), operation_id="getPageAsset", response_class=Response)
+@router.get(
+    "/s/assets/{name}",
+    scope=http.PUBLIC("style and icon of the pages"),
+    operation_id="getPageAsset",
+    summary="A static file of the pages",
+    response_class=Response,
+    responses={200: {"description": "the file", "content": {media: {"schema": {"type": "string"}} for media in _DOCUMENTED_MEDIA}}},
+)
 async def get_asset(name: str) -> Response:
     """A static file of the pages."""
     if name not in ASSETS:

@@ -1,0 +1,108 @@
+"""Every route of the four services: it demands a scope or says why not, and each role passes exactly where it may."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from shared.auth import GRANTS, Role
+from shared.http import PUBLIC, ScopedRoute
+from tests.api.houses import House
+
+pytestmark = [pytest.mark.postgres, pytest.mark.api]
+
+OPERATORS = {
+    ("GET", "/livez"): None,
+    ("GET", "/readyz"): None,
+    ("GET", "/startupz"): None,
+    ("GET", "/healthz"): "health:read",
+    ("GET", "/metrics"): None,
+    ("GET", "/problems"): None,
+    ("GET", "/problems/{code}"): None,
+    ("GET", "/docs"): None,
+}
+
+ROUTES: dict[str, dict[tuple[str, str], str | None]] = {
+    "intake": {
+        ("POST", "/v1/requests"): "request:create",
+        ("POST", "/v1/requests/batch"): "request:create",
+        ("GET", "/v1/requests/{reference}"): "request:read",
+    },
+    "tickets": {
+        ("GET", "/v1/tickets"): "ticket:read",
+        ("GET", "/v1/tickets/{number}"): "ticket:read",
+        ("GET", "/v1/tickets/{number}/history"): "ticket:read",
+        ("GET", "/v1/tickets/{number}/messages"): "ticket:read",
+        ("GET", "/v1/tickets/{number}/actions"): "ticket:read",
+        ("POST", "/v1/tickets/{number}/actions"): "ticket:act",
+        ("GET", "/v1/track/{reference}"): "request:read",
+    },
+    "feedback": {
+        ("GET", "/v1/surveys/{token}"): None,
+        ("POST", "/v1/surveys/{token}/answers"): None,
+        ("GET", "/v1/invitations"): "invitation:read",
+        ("GET", "/s/assets/{name}"): None,
+        ("GET", "/s/{token}"): None,
+        ("POST", "/s/{token}"): None,
+        ("GET", "/s/{token}/thanks"): None,
+    },
+    "metrics": {
+        ("GET", "/v1/kpis"): "kpi:read",
+        ("GET", "/v1/kpis/{kpi}/series"): "kpi:read",
+    },
+}
+"""The inventory. A new route is a line here; so is a change of what it demands. None: nobody needs a key."""
+
+
+async def test_the_inventory_is_complete_and_says_what_each_route_demands(house: House) -> None:
+    assert house.scopes() == {**OPERATORS, **ROUTES[house.name]}
+
+
+async def test_nothing_answers_that_is_not_a_route_with_a_scope(house: House) -> None:
+    others = [context.path for context in iter_route_contexts(house.app.routes) if not isinstance(context.original_route, ScopedRoute)]
+
+    # the document that describes them all
+    assert others == ["/openapi.json"]
+
+
+async def test_a_public_route_says_why(house: House) -> None:
+    for context in house.routes():
+        route = context.original_route
+        if isinstance(route, ScopedRoute) and isinstance(route.access, PUBLIC):
+            assert len(route.access.reason) > 5, context.path
+
+
+async def test_without_a_key_only_public_routes_answer(house: House) -> None:
+    async with house.caller(None) as nobody:
+        for (method, path), scope in house.scopes().items():
+            answer = await nobody.request(method, filled(path))
+            assert (answer.status_code == 401) == (scope is not None), f"{method} {path}: {answer.status_code}"
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_each_role_passes_exactly_where_it_may(house: House, role: Role) -> None:
+    async with house.caller(role) as somebody:
+        for (method, path), scope in house.scopes().items():
+            answer = await somebody.request(method, filled(path), headers={"If-Match": '"1"'})
+            refused_for_scope = answer.status_code == 403 and answer.json().get("code") == "scope_missing"
+            assert refused_for_scope == (scope is not None and scope not in GRANTS[role]), f"{role} {method} {path}: {answer.text}"
+            assert answer.status_code < 500, f"{role} {method} {path}: {answer.text}"
+
+
+async def test_a_method_that_is_not_there_names_those_that_are(house: House) -> None:
+    async with house.caller() as admin:
+        for path in {path for _, path in house.scopes()}:
+            known = {method for method, other in house.scopes() if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", other), filled(path))}
+            for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - known:
+                answer = await admin.request(method, filled(path))
+                assert answer.status_code == 405, f"{method} {path}"
+                assert set(answer.headers["Allow"].split(", ")) == known, f"{method} {path}"
+                assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def filled(path: str) -> str:
+    for name in ("code", "reference", "number", "token", "name", "kpi"):
+        path = path.replace(f"{{{name}}}", "csat_mean" if name == "kpi" else "x")
+    return path
