@@ -149,22 +149,25 @@ class PositionsReader:
         self.is_reading.set()
         while not stop.is_set():
             polled = await reader.getmany(timeout_ms=200, max_records=2000)
-            reports = [report for records in polled.values() for record in records if (report := self._parse(record.value))]
+            found = (parse_report(record.value) for records in polled.values() for record in records)
+            reports = [report for report in found if report is not None and report.topic in self._topics]
             if reports:
                 async with self._database.transaction() as tx:
                     await keep_newest(tx, reports)
 
-    def _parse(self, value: bytes | None) -> ReportRecord | None:
-        try:
-            report = ReportRecord.model_validate_json(value or b"")
-        except ValidationError:
-            _log.warning("report_not_understood")
-            return None
-        if report.stamp > real_now() + CLOCK_TOLERANCE:
-            # it would hide every true report until that time has come
-            _log.warning("report_from_the_future", consumer=report.consumer, topic=report.topic, part=report.part)
-            return None
-        return report if report.topic in self._topics else None
+
+def parse_report(value: bytes | None) -> ReportRecord | None:
+    """The report in a record of the topic; None where there is none that can be believed."""
+    try:
+        report = ReportRecord.model_validate_json(value or b"")
+    except ValidationError:
+        _log.warning("report_not_understood")
+        return None
+    if report.stamp > real_now() + CLOCK_TOLERANCE:
+        # it would hide every true report until that time has come
+        _log.warning("report_from_the_future", consumer=report.consumer, topic=report.topic, part=report.part)
+        return None
+    return report
 
 
 async def keep_newest(tx: Transaction, reports: Sequence[ReportRecord]) -> None:
