@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared import protocol
 from tests.shared.simulation.broker import Record
+from tests.shared.simulation.steps import steps_until
 
 if TYPE_CHECKING:
     from tests.shared.simulation.world import World
@@ -119,6 +120,14 @@ class Consumer:
         what = next(self.report_steps)
         self.world.said(self.name, what)
         return what
+
+    def until(self, what: str) -> None:
+        """Go on in the loop that applies until it has done that."""
+        steps_until(self.step, what)
+
+    def until_report(self, what: str) -> None:
+        """Go on in the loop that reports until it has done that."""
+        steps_until(self.step_report, what)
 
     def kill(self) -> None:
         """kill -9: its transaction is rolled back."""

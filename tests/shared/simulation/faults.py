@@ -76,7 +76,7 @@ def set_back_consumer(world: World, chance: random.Random) -> None:
     history = world.databases[service].history
     if history:
         index = chance.choice((len(history) - 1, chance.randrange(len(history))))
-        world.set_back(service, index, noticed=chance.random() < 0.5)
+        world.set_back(service, index, noticed=chance.random() < 0.5, keeps_offset=chance.random() < 0.3)
 
 
 def lose_report(world: World, chance: random.Random) -> None:
@@ -104,7 +104,7 @@ def restore_by_procedure(world: World, chance: random.Random) -> None:
 
 
 def restore_unannounced(world: World, chance: random.Random) -> None:
-    if may_restore(world):
+    if world.backups and world.must_be_exact:
         restore.restore_unannounced(world, chance.randrange(len(world.backups)))
 
 

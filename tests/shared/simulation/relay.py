@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared import protocol
 from tests.shared.simulation.broker import Batch, Flight, Record
+from tests.shared.simulation.steps import steps_until
 
 if TYPE_CHECKING:
     from tests.shared.simulation.world import World
@@ -61,6 +62,10 @@ class Relay:
         what = next(self.steps)
         self.world.said(self.place, what)
         return what
+
+    def until(self, what: str) -> None:
+        """Go on until it has done that."""
+        steps_until(self.step, what)
 
     def kill(self) -> None:
         """kill -9: the row lock is freed at once, a batch that was sent stays in the network."""

@@ -19,15 +19,35 @@ SILENT_ROUNDS: Final = 25
 IDLE: Final = (relay.IDLE, consumer.IDLE)
 
 
-def settle(world: World, chance: random.Random | None = None) -> None:
+def fair() -> random.Random:
+    """An order of steps like any other, always the same."""
+    return random.Random(0)
+
+
+def settle(world: World) -> None:
     """Come to rest and stay there.
 
     Raises:
         Violation: something is missing, doubled or stuck, or rows are sent for ever.
     """
-    chance = chance or random.Random(0)
+    chance = fair()
     come_to_rest(world, chance)
     fall_silent(world, chance)
+
+
+def become_loud(world: World) -> None:
+    """Somebody must be told before long: nothing else helps.
+
+    Raises:
+        Violation: nobody is.
+    """
+    chance = fair()
+    for _ in range(MAX_ROUNDS):
+        fair_round(world, chance)
+        if invariants.is_stopped(world):
+            return
+        world.wait(seconds=1)
+    raise invariants.Violation(f"nobody is told: {situation(world)}")
 
 
 def come_to_rest(world: World, chance: random.Random) -> None:

@@ -7,6 +7,7 @@ reaches corners that a run with all of them never does).
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,6 +50,15 @@ def run(seed: int, rules: Rules | None = None) -> Outcome:
         return schedule.play()
     except AssertionError as violation:
         raise Failure(seed, str(violation), schedule.world.trace) from violation
+
+
+def run_all(seeds: Iterable[int], rules: Rules | None = None) -> list[Outcome]:
+    """Play the schedules of seeds, up to the first that fails.
+
+    Raises:
+        Failure: an invariant does not hold.
+    """
+    return [run(seed, rules) for seed in seeds]
 
 
 class Schedule:
@@ -124,10 +134,10 @@ class Schedule:
         chance, world = self.chance, self.world
         if world.beside and chance.random() < 0.7:
             world.go_on_beside(chance.choice(world.beside))
-        elif self.events_left:
+        elif self.events_left and chance.random() < 0.8:
             self.events_left -= 1
             world.beside.append(("producer", Append(world).transaction(chance.choice(KEYS), commits=chance.random() > 0.15)))
-        elif chance.random() < 0.3:
+        elif chance.random() < 0.5:
             world.beside.append(("retention", drop_days(world, chance.randint(0, world.source.head))))
         elif chance.random() < 0.3:
             rest.start_replays(world)

@@ -99,7 +99,7 @@ class Append:
         else:
             # an identity column: numbers are handed out before COMMIT, in any order of commits
             self.world.identity += 1
-            seq, previous = self.world.identity, None
+            seq, previous = self.world.identity, source.head_id
         yield f"takes number {seq}"
         source.head_lock = None
         if commits and self.world.source is source:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -104,13 +104,6 @@ class World:
         """Time passes (arguments of timedelta)."""
         self.now += timedelta(**span)
 
-    def until(self, step: Callable[[], str], what: str) -> None:
-        """Let an actor go on until it has done that."""
-        for _ in range(20):
-            if step().startswith(what):
-                return
-        raise AssertionError(f"never {what}: {self.trace[-20:]}")
-
     def append(self, key: str = "K", *, poison: bool = False) -> Record:
         """A producer commits one event, all at once."""
         self.finish("producer", Append(self).transaction(key))
@@ -163,11 +156,16 @@ class World:
         """The group gives the partition to another process; the old owner does not know yet."""
         self.owner[service] = self.consumers[service][index]
 
-    def set_back(self, service: str, index: int = -1, *, noticed: bool = True) -> None:
-        """A consuming database loses its last commits. Unnoticed = only a transaction in flight meets an error."""
+    def set_back(self, service: str, index: int = -1, *, noticed: bool = True, keeps_offset: bool = False) -> None:
+        """A consuming database loses its last commits. Unnoticed = only a transaction in flight meets an error.
+
+        ``keeps_offset``: the hint where to read on is not set back with the rest.
+        """
         database = self.databases[service]
-        in_flight = database.position_lock
+        in_flight, next_off = database.position_lock, database.state.next_off
         database.set_back(index)
+        if keeps_offset:
+            database.state = replace(database.state, next_off=next_off)
         for process in self.consumers[service]:
             if not noticed and process is not in_flight:
                 process.incarnation = database.incarnation
