@@ -19,7 +19,7 @@ from services.metrics.store.generations import Generation
 from services.metrics.store.log import START, Position
 from shared.database import Database
 
-CHUNK: Final = 5_000
+CHUNK: Final = 2_000
 """Entries of one transaction: a consumer's batch waits at most for one."""
 
 Vector = Mapping[str, tuple[int, int]]
