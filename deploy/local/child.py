@@ -122,8 +122,9 @@ class Child:
 
     def pause(self) -> None:
         """Freeze it and all its descendants: alive, connected, silent. They are frozen when this returns."""
-        self._signal_family(signal.SIGSTOP)
         while self.alive and not all(is_frozen(pid) for pid in family(self.pid)):
+            # again and again: a process may have been born before its parent's signal arrived
+            self._signal_family(signal.SIGSTOP)
             time.sleep(0.001)
 
     def resume(self) -> None:
