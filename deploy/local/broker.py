@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from deploy.local.home import Home
-from deploy.local.kafka import KafkaServer, KafkaUnavailable, java, resolve_jars
+from deploy.local.kafka import KafkaServer, KafkaUnavailable, cached_jars, java, resolve_jars
 from deploy.local.noida import NoidaServer
 
 
@@ -38,6 +38,12 @@ def choose(home: Home) -> Broker:
     port = home.ports(["kafka", "kafka_controller"])
     server = KafkaServer(home.path / "kafka", port["kafka"], port["kafka_controller"], log=home.logs / "kafka.log")
     return Broker("Apache Kafka", "the first choice, and this machine has Java", server.bootstrap_servers, server)
+
+
+def must_be_fetched() -> bool:
+    """Whether `choose` will fetch Apache Kafka first, which takes a while."""
+    elsewhere = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or os.environ.get("AFTERCARE_BROKER") == "noida-db"
+    return not elsewhere and not cached_jars().exists()
 
 
 def _noida(home: Home, reason: str) -> Broker:

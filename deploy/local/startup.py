@@ -11,7 +11,6 @@ from deploy.local import broker, services
 from deploy.local.broker import Broker
 from deploy.local.child import finishing
 from deploy.local.home import Home
-from deploy.local.kafka import cached_jars
 from deploy.local.ports import require_free
 from deploy.local.postgres import PostgresServer
 from deploy.local.progress import Progress
@@ -52,8 +51,8 @@ def bring_up(home: Home, supervisor: Supervisor, progress: Progress) -> Platform
 
 def choose_broker(home: Home, progress: Progress) -> Broker:
     """The broker to use; fetched first where it has to be."""
-    first_time = not cached_jars().exists()
-    with progress.step("Fetching Apache Kafka with Maven, about 45 MB, this once" if first_time else "Looking for a broker"):
+    fetched_first = broker.must_be_fetched()
+    with progress.step("Fetching Apache Kafka with Maven, about 45 MB, this once" if fetched_first else "Looking for a broker"):
         return broker.choose(home)
 
 
