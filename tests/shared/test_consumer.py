@@ -18,7 +18,7 @@ from shared.errors import Unavailable
 from shared.events.envelope import FILLER_TYPE
 from shared.events.tickets import TicketOpened
 from shared.events.topics import TICKETS
-from shared.kafka.records import LogRecord
+from shared.kafka.records import LogRecord, OutboxRow, encode, parse
 from shared.outbox import Log
 from shared.protocol import BREAKER_SHARE, BREAKER_WINDOW, Numbered
 from tests.shared.events import AT, opened
@@ -35,8 +35,9 @@ def record(
     """Record number `seq` of a log whose ids are its numbers."""
     previous = None if seq == 1 else UUID(int=seq - 1)
     body = opened(key).model_dump_json().encode() if value is None else value
-    at = seq - 1 if offset is None else offset
-    return LogRecord(log, at, Numbered(1, seq, UUID(int=seq), previous), type_ or TicketOpened.TYPE, key, AT, {}, body)
+    row = OutboxRow(log, seq, key, type_ or TicketOpened.TYPE, UUID(int=seq), previous, {"ce_epoch": "1", "ce_time": AT.isoformat()}, body)
+    headers = {name: value.decode() for name, value in encode(row)}
+    return parse(log, seq - 1 if offset is None else offset, key, headers, body)
 
 
 def poison(seq: int, key: str = "T-1") -> LogRecord:
