@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -107,10 +107,14 @@ def _handle_errors(app: FastAPI) -> None:
         return problems.response(request, other, status=error.status_code, headers=error.headers)
 
 
-def _methods_of(app: FastAPI, request: Request) -> Iterator[str]:
-    """Starlette names the methods of the first route with that path; HTTP wants those of all."""
+def _methods_of(app: FastAPI, request: Request) -> set[str]:
+    """Starlette names the methods of the first route with that path; HTTP wants those of all that serve it. An address that a route names
+    in full belongs to that route, though another one's parameter would fit as well."""
+    path = request.url.path
+    found: dict[str, set[str]] = {}
     for context in iter_route_contexts(app.routes):
         original: Any = context.original_route
         regex = getattr(original, "path_regex", None)
-        if regex is not None and regex.match(request.url.path):
-            yield from context.methods or ()
+        if regex is not None and regex.match(path):
+            found.setdefault(str(context.path), set()).update(context.methods or ())
+    return found.get(path) or set().union(*found.values())

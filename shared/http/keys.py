@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header
 from starlette.requests import Request
@@ -19,6 +19,8 @@ REPLAYED: Final = "Idempotent-Replayed"
 _KEY: Final = re.compile(rf'"(?P<quoted>[ !#-\[\]-~]{{1,{MAX_KEY}}})"|(?P<bare>[!#-~]{{1,{MAX_KEY}}})', re.ASCII)
 
 
+_SCHEMA: Final[dict[str, Any]] = {"pattern": rf"^[!#-~]{{1,{MAX_KEY}}}$", "examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"]}
+"""What clients should send; quotes around it are understood too."""
 _ABOUT: Final = "Your name for this call, such as a UUID. Sent twice, the call has its effect once and gets the same answer."
 
 
@@ -43,7 +45,7 @@ def _parse(header: str | None) -> str | None:
 async def _from_header(
     idempotency_key: Annotated[
         str | None,
-        Header(alias="Idempotency-Key", description=_ABOUT, examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"]),
+        Header(alias="Idempotency-Key", description=_ABOUT, json_schema_extra=_SCHEMA),
     ] = None,
 ) -> str | None:
     return _parse(idempotency_key)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header
 from starlette.requests import Request
 
 from shared import errors
 
+_SCHEMA: Final[dict[str, Any]] = {"pattern": r'^"[0-9]{1,18}"$', "examples": ['"7"']}
 _VERSION: Final = re.compile(r'"(\d{1,18})"', re.ASCII)
 
 
@@ -67,7 +68,7 @@ def _parse(header: str | None) -> int:
 
 async def _from_header(
     if_match: Annotated[
-        str | None, Header(alias="If-Match", description='The version that you read: `"7"`. 428 without it.', examples=['"7"'])
+        str | None, Header(alias="If-Match", description='The version that you read: `"7"`. 428 without it.', json_schema_extra=_SCHEMA)
     ] = None,
 ) -> int:
     return _parse(if_match)
