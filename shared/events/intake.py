@@ -85,5 +85,5 @@ class NotificationFailed(Event):
     customer_id: UUID
     kind: str
     channel: str | None = None
-    reason: str = Field(description="code: no_address, refused, undeliverable")
+    reason: str = Field(description="code: no_address, refused, undeliverable, expired")
     ticket_number: str | None = None
