@@ -25,12 +25,14 @@ from sqlalchemy import MetaData
 from shared import clock, http, idempotency, migrations, retention, telemetry
 from shared.backoff import pause
 from shared.consumer import Consumer, Handle, Stuck
+from shared.consumer import figures as consumer_figures
 from shared.database import is_transient
 from shared.events.topics import consumed_by, produced_by
 from shared.kafka import KafkaSettings
 from shared.positions import PositionsReader
 from shared.process import GivenUp, Loop, Process, every
 from shared.relay import Relay
+from shared.relay import figures as outbox_figures
 from shared.runtime import AnyRuntime, Runtime, S, release
 from shared.server import PortTaken
 from shared.timers import TimerLoop, TimerSpec
@@ -104,6 +106,8 @@ async def _run(service: Service[S], settings: S, roles: Collection[str]) -> int:
     loops: dict[str, Loop] = {"event-loop-lag": partial(telemetry.watch_event_loop, service.name)}
     for role in roles:
         loops |= _LOOPS[role](service, runtime)
+    if produced_by(service.name):
+        runtime.health.add_check("outbox", partial(outbox_figures.check, runtime.database))
     process = Process(runtime, app, loops, starting=partial(_start, service, runtime))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, process.end)
@@ -154,12 +158,15 @@ def _consume(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
 
     async def consume(stop: asyncio.Event) -> None:
         settings = runtime.settings
-        consumer = Consumer(runtime.database, service.name, settings.ordinal, topics, make_handler(runtime), kafka_settings(runtime))
+        where = kafka_settings(runtime)
+        handle = make_handler(runtime)
+        consumer = Consumer(runtime.database, service.name, settings.ordinal, topics, handle, where, wakeup=runtime.wakeup)
         try:
             await consumer.run(stop)
         except Stuck as error:
             raise GivenUp from error
 
+    runtime.health.add_check("consumer", partial(consumer_figures.check, runtime.database))
     return {"consumer": consume}
 
 
@@ -175,8 +182,14 @@ def _relay(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
 
     async def days() -> None:
         await retention.ensure_outbox_days(runtime.database)
+        await retention.drop_old_days(runtime.database)
 
-    return {"relay": relay, "positions": positions, "outbox-days": every(HOUR, days, is_transient=is_transient)}
+    return {
+        "relay": relay,
+        "positions": positions,
+        "outbox-days": every(HOUR, days, is_transient=is_transient),
+        "outbox-figures": partial(outbox_figures.watch, runtime.database),
+    }
 
 
 def _timers(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:

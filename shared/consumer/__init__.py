@@ -7,7 +7,7 @@ what is remembered between batches. Everything that must be right is in the tran
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -32,6 +32,7 @@ _log = telemetry.logger()
 TICK: Final = 0.2
 """Seconds between two looks whether a report is due."""
 COMMIT_EVERY: Final = 5.0
+SHOW_EVERY: Final = 5.0
 MOST_REBUILDS: Final = 5
 """New clients in a row that got stuck as well; after that the loop gives up, and the process is restarted."""
 
@@ -52,6 +53,7 @@ class Consumer:
         handle: Handle,
         settings: kafka.KafkaSettings,
         *,
+        wakeup: Callable[[], None] | None = None,
         max_records: int = 500,
         poll_timeout: float = 0.2,
         stuck_after: float = 30.0,
@@ -62,6 +64,7 @@ class Consumer:
 
         Args:
             ordinal: number of this instance, stable over restarts: its name in the group.
+            wakeup: called after each COMMIT, for the relay of this process.
             stop_retry: after so long a stopped log is tried again; it stops again while the reason is still there.
         """
         self._database = database
@@ -69,6 +72,7 @@ class Consumer:
         self._ordinal = ordinal
         self._topics = {topic.name: topic for topic in topics}
         self._settings = settings
+        self._wakeup = wakeup
         self._max_records = max_records
         self._poll_timeout = poll_timeout
         self._stuck_after = stuck_after
@@ -149,7 +153,6 @@ class Consumer:
                 _log.warning("batch_waits", attempt=failures, error=type(error).__name__)
                 await pause(stop, backoff(failures))
             if monotonic() - committed_at >= COMMIT_EVERY:
-                self._show_lag(member)
                 await member.commit()
                 committed_at = monotonic()
 
@@ -200,6 +203,8 @@ class Consumer:
         if result.admission.broken is not None:
             self._leave_alone(member, result.log, result.admission.broken.reason)
         self._count(result)
+        if self._wakeup is not None and result.applied:
+            self._wakeup()
 
     def _count(self, result: Committed) -> None:
         labels = (self._service, result.log[0])
@@ -237,11 +242,15 @@ class Consumer:
     async def _report(self, member: Member, stop: asyncio.Event) -> None:
         """Tell the sources where we stand. The number is read from the database each time, after the stamp is taken."""
         reporter = Reporter(self._settings, self._service)
+        shown_at = float("-inf")
         try:
             while not stop.is_set():
                 due = [log for log, state in member.logs.items() if state.is_report_due()] if member.ready.is_set() else []
                 if due:
                     await self._send_reports(member, reporter, due)
+                if monotonic() - shown_at >= SHOW_EVERY:
+                    await self._show(member)
+                    shown_at = monotonic()
                 await pause(stop, TICK)
         finally:
             await reporter.close()
@@ -264,10 +273,17 @@ class Consumer:
                 member.must_seek = True
         await reporter.send({log: _report_of(stand.position, states[log].gap, stamp) for log, stand in stands.items()})
 
-    def _show_lag(self, member: Member) -> None:
+    async def _show(self, member: Member) -> None:
         lag = member.lag()
         for topic in self._topics:
             figures.LAG.labels(self._service, topic).set(sum(behind for log, behind in lag.items() if log[0] == topic))
+        try:
+            async with self._database.transaction() as tx:
+                await figures.show_dead_letters(tx, self._service, list(self._topics))
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            _log.info("figures_wait", error=type(error).__name__)
 
 
 def _report_of(position: protocol.Position, gap: protocol.Gap | None, stamp: datetime) -> Report:

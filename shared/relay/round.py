@@ -12,7 +12,7 @@ from shared.kafka.records import OutboxRow
 from shared.kafka.tail import TailReader
 from shared.outbox import Log
 from shared.protocol import HistoryMismatch, OutboxHole, Tail
-from shared.relay import cursors
+from shared.relay import cursors, figures
 from shared.relay.cursors import Head, Known, Moved, Owned
 from shared.relay.sender import Sender
 
@@ -63,7 +63,10 @@ class Round:
         acknowledged = await self.sender.send(batches) if batches else {}
         outcome.unsent |= batches.keys() - acknowledged.keys()
         outcome.sent |= acknowledged.keys()
-        outcome.rows = sum(1 for log, last in acknowledged.items() for row in batches[log] if row.seq <= last)
+        for log, last in acknowledged.items():
+            rows = sum(row.seq <= last for row in batches[log])
+            outcome.rows += rows
+            figures.SENT.labels(log[0]).inc(rows)
         await cursors.advance(self.tx, self.me, [_moved(log, acknowledged, outcome) for log in logs])
         return outcome
 
