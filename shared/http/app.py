@@ -18,6 +18,7 @@ from shared import errors
 from shared.http import openapi, probes, problems
 from shared.http.docs import docs_router
 from shared.http.door import REQUEST_ID, Door, Faults
+from shared.http.express import Express
 from shared.http.keys import REPLAYED
 from shared.http.routes import ScopedRoute, UnprotectedRoute
 from shared.runtime import AnyRuntime
@@ -60,6 +61,8 @@ def create_app(runtime: AnyRuntime, *, title: str, description: str, lifespan: L
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        # it would write messages of exceptions, which may quote what a caller sent
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
     )
     app.state.runtime = runtime
     # a route that bypasses http.Router is refused as well
@@ -83,6 +86,8 @@ def _add_middleware(app: FastAPI, runtime: AnyRuntime) -> None:
         expose_headers=_READABLE,
         max_age=600,
     )
+    app.add_middleware(Express)
+    app.add_middleware(Faults)
     app.add_middleware(Door, runtime=runtime)
 
 

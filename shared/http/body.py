@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
 from shared import errors
@@ -57,29 +57,42 @@ class BoundedRequest(Request):
         self._parsed: Any = None
         self._is_parsed = False
 
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """The body as it arrives, at most as long as the limit."""
-        self._refuse_announced()
-        received = 0
-        async with aclosing(super().stream()) as chunks:
-            async for chunk in chunks:
-                received += len(chunk)
-                if received > self._limit:
-                    raise BodyTooLarge(self._limit)
-                yield chunk
-
-    async def read(self) -> bytes:
+    async def body(self) -> bytes:
         """The whole body.
 
         Raises:
             BodyTooLarge: announced or sent more than the limit.
             TooSlow: it did not arrive in time.
         """
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT):
-                return await self.body()
-        except TimeoutError as error:
-            raise problems.TooSlow(f"The body must arrive within {BODY_TIMEOUT:.0f} seconds.") from error
+        if not hasattr(self, "_body"):
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT):
+                    self._body = await self._receive_all()
+            except TimeoutError as error:
+                raise problems.TooSlow(f"The body must arrive within {BODY_TIMEOUT:.0f} seconds.") from error
+        return self._body
+
+    async def _receive_all(self) -> bytes:
+        announced = self.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._limit:
+            raise BodyTooLarge(self._limit)
+        chunks: list[bytes] = []
+        received = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunks.append(message.get("body", b""))
+            received += len(chunks[-1])
+            if received > self._limit:
+                raise BodyTooLarge(self._limit)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """The body for readers of forms; bounded as well, so it is read first."""
+        yield await self.body()
+        yield b""
 
     async def read_json(self) -> None:
         """Read the body and parse it, if there is one.
@@ -89,11 +102,12 @@ class BoundedRequest(Request):
             Malformed: it is not JSON, not UTF-8, holds half a surrogate pair, or is nested too deep.
             Invalid: it holds a character that cannot be stored.
         """
-        if not await self.read():
+        content = await self.body()
+        if not content:
             return
         if not is_json(self.headers.get("content-type", "")):
             raise problems.WrongMediaType("Send JSON: Content-Type: application/json.")
-        self._parsed = parse(await self.body())
+        self._parsed = parse(content)
         self._is_parsed = True
 
     async def json(self) -> Any:
@@ -101,11 +115,6 @@ class BoundedRequest(Request):
         if not self._is_parsed:
             await self.read_json()
         return self._parsed
-
-    def _refuse_announced(self) -> None:
-        announced = self.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._limit:
-            raise BodyTooLarge(self._limit)
 
 
 async def read_model(request: Request, model: type[M]) -> M:
@@ -121,6 +130,7 @@ async def read_model(request: Request, model: type[M]) -> M:
         raise problems.invalid([{**wrong, "loc": ("body", *wrong["loc"])} for wrong in found]) from None
 
 
+@lru_cache(maxsize=256)
 def is_json(content_type: str) -> bool:
     """Whether a Content-Type promises JSON in UTF-8, the only encoding that JSON has."""
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))

@@ -11,7 +11,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,6 +37,9 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 """On every answer that does not set them itself: pages allow their own styles, static files may be kept."""
 
+_RAW_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_OURS: Final = frozenset({b"x-request-id", b"traceparent"})
+
 UNLOGGED: Final = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
 """Asked every few seconds by machines."""
 
@@ -52,35 +56,38 @@ class Door:
         self._app = app
         self._service = runtime.service
         self._in_flight = telemetry.HTTP_IN_FLIGHT.labels(runtime.service)
+        self._figures: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        request_id = _request_id(headers.get(REQUEST_ID))
+        given = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _OURS}
+        request_id = _request_id(given.get(b"x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
         answer = Answer(scope, send, request_id)
         started = clock.monotonic()
-        with telemetry.trace(headers.get("traceparent")), self._in_flight.track_inprogress():
+        self._in_flight.inc()
+        with telemetry.trace(given.get(b"traceparent")):
             try:
                 await self._app(scope, receive, answer.send)
             except ClientDisconnect:
                 answer.status = CLIENT_GONE
             finally:
+                self._in_flight.dec()
                 self._record(scope, answer, clock.monotonic() - started)
 
     def _record(self, scope: Scope, answer: Answer, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        status = answer.status
-        telemetry.HTTP_REQUESTS.labels(self._service, route, method, f"{status // 100}xx").inc()
-        telemetry.HTTP_REQUEST_SECONDS.labels(self._service, route, method).observe(seconds)
+        requests, durations = self._figures_of(route, method, answer.status // 100)
+        requests.inc()
+        durations.observe(seconds)
         if scope["path"] in UNLOGGED:
             return
         # thousands of equal lines a second cost more than the requests; the figures above count them all
-        suppressed = _EXPECTED.admits() if status < 400 else 0
+        suppressed = _EXPECTED.admits() if answer.status < 400 else 0
         if suppressed is None:
             return
         principal = scope["state"].get("principal")
@@ -88,12 +95,20 @@ class Door:
             "request_handled",
             method=method,
             route=route,
-            status=status,
+            status=answer.status,
             duration_ms=round(seconds * 1000, 2),
             request_id=scope["state"]["request_id"],
             role=None if principal is None else principal.role,
             **({"suppressed": suppressed} if suppressed else {}),
         )
+
+    def _figures_of(self, route: str, method: str, status_class: int) -> tuple[Counter, Histogram]:
+        """Looked up once: finding a figure by its labels costs more than adding to it."""
+        key = (route, method, status_class)
+        if key not in self._figures:
+            requests = telemetry.HTTP_REQUESTS.labels(self._service, route, method, f"{status_class}xx")
+            self._figures[key] = (requests, telemetry.HTTP_REQUEST_SECONDS.labels(self._service, route, method))
+        return self._figures[key]
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -118,11 +133,12 @@ class Answer:
 
     async def _start(self, message: Message) -> None:
         self.status = message["status"]
-        headers = MutableHeaders(scope=message)
-        if self.status >= 400 and headers.get("content-type", "text/plain").startswith("text/plain"):
-            await self._replace(headers)
-        else:
-            await self._send_start(message)
+        if self.status >= 400:
+            headers = MutableHeaders(scope=message)
+            if headers.get("content-type", "text/plain").startswith("text/plain"):
+                await self._replace(headers)
+                return
+        await self._send_start(message)
 
     async def _replace(self, original: MutableHeaders) -> None:
         error = problems.kind_of_status(self.status)("The request was refused.")
@@ -134,10 +150,9 @@ class Answer:
     async def _send_start(self, message: Message) -> None:
         """Pass a part on; to the first part our headers are added."""
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers[REQUEST_ID] = self._request_id
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
+            present = {name.lower() for name, _ in message["headers"]}
+            ours = [pair for pair in _RAW_HEADERS if pair[0] not in present]
+            message["headers"] = [*message["headers"], *ours, (b"x-request-id", self._request_id.encode())]
         await self._send(message)
 
 

@@ -76,7 +76,7 @@ class ScopedRoute(APIRoute):
             if reads_json:
                 await bounded.read_json()
             elif self.body_field is not None:
-                await bounded.read()
+                await bounded.body()
             return await answer(bounded)
 
         return handler

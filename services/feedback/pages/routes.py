@@ -217,7 +217,7 @@ async def _fields(request: BoundedRequest) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise WrongMediaType(f"Send {FORM}.")
     try:
-        pairs = parse_qsl((await request.read()).decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        pairs = parse_qsl((await request.body()).decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise Malformed("The form is not encoded as browsers do.") from None
     fields = dict(pairs)
