@@ -15,10 +15,12 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 TRANSIENT_STATES: Final = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57014", "53300", "25P03"})
 """SQLSTATEs after which the same work may succeed: serialisation, deadlock, time-outs, a server going away, too many clients."""
@@ -77,6 +79,7 @@ class Database:
                 "server_settings": {"application_name": application_name, "timezone": "UTC"},
             },
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -97,6 +100,12 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
+
+
+def _refuse_closed(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """Have the pool replace a connection that the driver already knows to be dead; costs no round trip, unlike a ping."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def asyncpg_url(url: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from shared.database import Database, Transaction, from_json, is_transient, to_json
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.postgres
 
@@ -71,6 +72,24 @@ async def test_a_killed_connection_and_a_deadlock_are_worth_another_try_and_a_bu
     assert not is_transient(asyncpg.UniqueViolationError())
     assert not is_transient(ValueError())
     assert await count(reader_database) == 0
+
+
+async def test_connections_that_the_server_has_closed_are_replaced_and_nobody_notices(reader_database: Database) -> None:
+    async with reader_database.transaction() as one, reader_database.transaction() as other:
+        drivers = [one.driver, other.driver]
+        pids = [driver.get_server_pid() for driver in drivers]
+
+    async with reader_database.transaction() as tx:
+        own = await tx.fetchval("SELECT pg_backend_pid()")
+        await tx.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) p(pid) WHERE pid <> $2", pids, own)
+
+    async def closed() -> int:
+        return sum(driver.is_closed() for driver in drivers)
+
+    await eventually(closed)
+    for _ in range(3):
+        async with reader_database.transaction() as tx:
+            assert await tx.fetchval("SELECT 1") == 1
 
 
 async def test_the_driver_s_ids_are_json(reader_database: Database) -> None:
