@@ -26,10 +26,8 @@ class Express:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if self._routes is None:
-            self._routes = _hot_routes(scope["app"])
-        found = self._routes.get(scope["path"], {}).get(scope["method"])
-        if found is None or _names_origin(scope["headers"]):
+        found = self._find(scope) if scope["type"] == "http" else None
+        if found is None:
             await self._app(scope, receive, send)
             return
         scope["route"], handler = found
@@ -39,6 +37,12 @@ class Express:
         except errors.ServiceError as error:
             response = problems.response(request, error)
         await response(scope, receive, send)
+
+    def _find(self, scope: Scope) -> tuple[HotRoute, Handler] | None:
+        if self._routes is None:
+            self._routes = _hot_routes(scope["app"])
+        found = self._routes.get(scope["path"], {}).get(scope["method"])
+        return None if found is None or _names_origin(scope["headers"]) else found
 
 
 def _hot_routes(app: FastAPI) -> dict[str, dict[str, tuple[HotRoute, Handler]]]:

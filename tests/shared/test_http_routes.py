@@ -147,3 +147,32 @@ async def test_a_hot_route_is_judged_like_any_other(admin: httpx.AsyncClient, no
     assert (good.status_code, good.json()) == (202, {"id": "k-1", "text": "hello", "by": "admin"})
     assert (bad.status_code, unsound.status_code, unknown.status_code) == (422, 400, 401)
     assert {error["pointer"] for error in bad.json()["errors"]} == {"#/text", "#/parts/0/at", "#/extra"}
+
+
+async def test_a_page_of_ours_may_call_a_hot_route(admin: httpx.AsyncClient) -> None:
+    origin = "http://127.0.0.1:8001"
+
+    answer = await admin.post("/v1/hot", json={"text": "hello"}, headers={"Origin": origin})
+    refused = await admin.post("/v1/hot", json={"text": ""}, headers={"Origin": origin})
+
+    assert (answer.status_code, refused.status_code) == (202, 422)
+    assert {response.headers["Access-Control-Allow-Origin"] for response in (answer, refused)} == {origin}
+
+
+async def test_a_hot_route_that_fails_is_a_problem_like_any_other(
+    sample: FastAPI, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> object:
+        raise ConnectionRefusedError
+
+    sample.state.runtime.keys.forget()
+    monkeypatch.setattr(sample.state.runtime.database, "transaction", away)
+
+    answer = await admin.post("/v1/hot", json={"text": "hello"})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "X-Request-Id" in answer.headers
+
+
+async def test_another_method_at_a_hot_route_is_refused(admin: httpx.AsyncClient) -> None:
+    assert (await admin.get("/v1/hot")).headers["Allow"] == "POST"
