@@ -104,7 +104,8 @@ def problem_type(kind: type[errors.ServiceError]) -> ProblemType:
     """
     for ancestor in kind.__mro__:
         if ancestor in STATUSES:
-            title = (kind.__doc__ or ancestor.__doc__ or "").strip().split("\n")[0].partition("; ")[0].rstrip(".")
+            first_line = (kind.__doc__ or ancestor.__doc__ or "").strip().split("\n")[0]
+            title = first_line.partition("; ")[0].partition(". ")[0].rstrip(".")
             return ProblemType(kind.code, title, int(STATUSES[ancestor]))
     raise LookupError(f"{kind.__qualname__} has no HTTP status: derive it from one of the kinds in shared/errors.py")
 
