@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import asyncpg
 import pytest
 
+from deploy.local.postgres import PostgresServer
+from shared import migrations
 from shared.consumer import Consumer
 from shared.database import Database
 from shared.events.topics import TICKETS
 from shared.kafka import KafkaSettings
 from tests.servers import Servers
+from tests.shared.flow import consumer_of, note, relay_of, running
 from tests.shared.logs import append, events_in
-from tests.shared.test_delivery import consumer_of, note, relay_of, running
+from tests.shared.tables import LOCATION
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
@@ -51,17 +54,15 @@ async def admin_of(servers: Servers) -> AsyncIterator[asyncpg.Connection[asyncpg
         await connection.close()
 
 
-@asynccontextmanager
-async def away(servers: Servers, database: Database) -> AsyncIterator[None]:
-    """Inside the block nobody can connect to the database; whoever was connected is thrown out."""
-    name = database.engine.url.database
-    async with admin_of(servers) as admin:
-        await admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-        try:
-            yield
-        finally:
-            await admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+@pytest.fixture
+async def private() -> AsyncIterator[tuple[PostgresServer, Database]]:
+    """A server of its own, which the test may stop, and the consumer's database in it."""
+    with PostgresServer.temporary({"shared_buffers": "16MB", "fsync": "off"}) as server:
+        server.create_database("feedback")
+        await asyncio.to_thread(migrations.upgrade, "feedback", server.url("feedback"), location=LOCATION)
+        database = Database(server.url("feedback"), pool_size=4, application_name="tests")
+        yield server, database
+        await database.close()
 
 
 async def feed(database: Database, rounds: int) -> int:
@@ -98,17 +99,19 @@ async def settled(database: Database) -> dict[int, list[int]]:
 
 
 async def test_a_database_that_is_away_at_the_start_is_waited_for(
-    service_database: Database, reader_database: Database, kafka: KafkaSettings, servers: Servers
+    service_database: Database, private: tuple[PostgresServer, Database], kafka: KafkaSettings
 ) -> None:
+    server, database = private
     total = await feed(service_database, 1)
-    consumer = consumer_of(reader_database, kafka)
-    async with running(relay_of(service_database, kafka).run), AsyncExitStack() as stack:
-        async with away(servers, reader_database):
-            await stack.enter_async_context(running(consumer.run))
-            await eventually(lambda: refused(consumer))
-        await eventually(lambda: settled(reader_database), has_all(total), timeout=60)
+    consumer = consumer_of(database, kafka)
+    server.stop()
 
-    assert_each_once_in_order(await applied(reader_database))
+    async with running(relay_of(service_database, kafka).run, consumer.run):
+        await eventually(lambda: refused(consumer))
+        server.start()
+        await eventually(lambda: settled(database), has_all(total), timeout=60)
+
+    assert_each_once_in_order(await applied(database))
 
 
 async def refused(consumer: Consumer) -> bool:

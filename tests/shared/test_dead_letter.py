@@ -11,7 +11,7 @@ from shared import dead_letter
 from shared.consumer import Received, apply_with
 from shared.database import Database, Transaction
 from shared.dead_letter import NotParked
-from tests.shared.test_consumer import LOG, Desk, applied, parked, poison, record
+from tests.shared.desk import LOG, Desk, applied, parked, poison, record
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.postgres

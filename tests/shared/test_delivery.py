@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from shared import dead_letter
-from shared.consumer import Consumer, Handle, Received, apply_with, positions
+from shared.consumer import Received, apply_with, positions
 from shared.database import Database, Transaction
 from shared.events.topics import TICKETS
 from shared.kafka import KafkaSettings
 from shared.kafka.records import OutboxRow, encode
-from shared.outbox import Wakeup
 from shared.positions import PositionsReader
-from shared.relay import Relay
+from tests.shared.flow import consumer_of, known_of, note, relay_of, running
 from tests.shared.logs import append, cursor_of, events_in, execute, records_in
 from tests.waiting import eventually
 
@@ -27,40 +23,6 @@ pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 LOG = (TICKETS.name, 3)
 
 Applied = Callable[[], Awaitable[list[int]]]
-
-
-@asynccontextmanager
-async def running(*loops: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
-    """The loops run inside the block, and end with it."""
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        for loop in loops:
-            tasks.create_task(loop(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-
-
-async def note(tx: Transaction, received: Sequence[Received]) -> None:
-    """The handler: write what was applied."""
-    await tx.execute(
-        "INSERT INTO applied (topic, part, seq, key, event_id)"
-        " SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::uuid[])",
-        [each.topic for each in received],
-        [each.part for each in received],
-        [each.seq for each in received],
-        [each.key for each in received],
-        [each.event_id for each in received],
-    )
-
-
-def consumer_of(database: Database, kafka: KafkaSettings, handle: Handle = note) -> Consumer:
-    return Consumer(database, "feedback", 0, [TICKETS], handle, kafka)
-
-
-def relay_of(database: Database, kafka: KafkaSettings, *, quiet: float = 30) -> Relay:
-    return Relay(database, kafka, wakeup=Wakeup(), quiet=timedelta(seconds=quiet), poll=0.02)
 
 
 @pytest.fixture
@@ -75,13 +37,6 @@ def applied(reader_database: Database) -> Applied:
     return look
 
 
-async def known_of(database: Database) -> int:
-    """What the source knows of feedback's position in the log."""
-    async with database.transaction() as tx:
-        known = await tx.fetchval("SELECT last_seq FROM outbox_known WHERE (consumer, topic, part) = ('feedback', $1, $2)", *LOG)
-        return int(known)
-
-
 async def test_every_event_has_its_effect_once_and_the_source_hears_of_it(
     service_database: Database, reader_database: Database, kafka: KafkaSettings, applied: Applied
 ) -> None:
@@ -93,7 +48,7 @@ async def test_every_event_has_its_effect_once_and_the_source_hears_of_it(
         for _ in range(5):
             await append(service_database, *events_in(LOG[1], 20))
         await eventually(applied, lambda seqs: len(seqs) >= 100)
-        await eventually(lambda: known_of(service_database), lambda known: known == 100)
+        await eventually(lambda: known_of(service_database, LOG), lambda known: known == 100)
 
     assert await applied() == list(range(1, 101))
 

@@ -9,8 +9,8 @@ from shared.consumer import figures as consumer_figures
 from shared.database import Database
 from shared.events.topics import TICKETS
 from shared.relay import figures as outbox_figures
+from tests.shared.desk import Desk, poison
 from tests.shared.logs import append, events_in, execute
-from tests.shared.test_consumer import Desk, poison
 
 pytestmark = pytest.mark.postgres
 

@@ -14,8 +14,8 @@ from shared.kafka import KafkaSettings
 from shared.positions import PositionsReader
 from shared.relay import Relay
 from shared.restore import Resumed, StillRunning, resume_after_restore
+from tests.shared.flow import consumer_of, known_of, relay_of, running
 from tests.shared.logs import append, cursor_of, events_in, execute, seqs_in
-from tests.shared.test_delivery import consumer_of, known_of, relay_of, running
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
@@ -31,7 +31,7 @@ async def restored(service_database: Database, reader_database: Database, kafka:
         await reader.is_reading.wait()
         async with running(relay_of(service_database, kafka).run, consumer_of(reader_database, kafka).run):
             await append(service_database, *events_in(LOG[1], 10))
-            await eventually(lambda: known_of(service_database), lambda known: known == 10)
+            await eventually(lambda: known_of(service_database, LOG), lambda known: known == 10)
     await execute(
         service_database,
         """UPDATE outbox_head h SET head = 4, head_id = o.event_id FROM outbox o
