@@ -7,7 +7,7 @@ fields, the published schema is closed), consumers tolerant (unknown fields are 
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -38,9 +38,3 @@ class Event(Fact):
     def key(self) -> str:
         """Kafka key: what must stay in order. Never a phone number or an address."""
         return str(getattr(self, self.KEY))
-
-
-class Filler(Fact):
-    """Body of a filler record: nothing."""
-
-    type: Literal["outbox.filler.v1"] = FILLER_TYPE

@@ -15,7 +15,7 @@ from shared.consumer import Consumer, Received
 from shared.database import Database, Transaction
 from shared.events.topics import TICKETS
 from shared.kafka import KafkaSettings
-from tests.kafka.pipeline import note
+from tests.shared.flow import note
 
 
 async def stall(tx: Transaction, received: Sequence[Received]) -> None:

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from shared.consumer import Consumer, Handle, Received
-from shared.database import Database, Transaction
+from shared.consumer import Consumer, Handle
+from shared.database import Database
 from shared.events.topics import TICKETS
 from shared.kafka import KafkaSettings
 from shared.outbox import Log
 from shared.positions import PositionsReader
 from shared.relay import Relay
+from tests.shared.flow import note, running
 from tests.waiting import eventually
-
-Loop = Callable[[asyncio.Event], Awaitable[None]]
-
-
-@asynccontextmanager
-async def running(*loops: Loop) -> AsyncIterator[None]:
-    """The loops run inside the block, and end with it."""
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        for loop in loops:
-            tasks.create_task(loop(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-
-
-async def note(tx: Transaction, received: Sequence[Received]) -> None:
-    """The handler: one row per effect. No key forbids a second one, so a repeat is seen."""
-    await tx.execute(
-        "INSERT INTO applied (topic, part, seq, key, event_id)"
-        " SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::uuid[])",
-        [each.topic for each in received],
-        [each.part for each in received],
-        [each.seq for each in received],
-        [each.key for each in received],
-        [each.event_id for each in received],
-    )
 
 
 @dataclass

@@ -13,8 +13,9 @@ from shared.clock import monotonic
 from shared.database import Database, is_transient
 from shared.events.topics import TICKETS
 from shared.kafka import KafkaSettings
-from tests.kafka.pipeline import Pipeline, running
+from tests.kafka.pipeline import Pipeline
 from tests.shared.events import opened
+from tests.shared.flow import running
 from tests.shared.logs import append, keys_in
 from tests.shared.tables import LOCATION
 from tests.waiting import eventually

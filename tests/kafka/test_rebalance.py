@@ -12,7 +12,8 @@ from shared.consumer import Handle, Received
 from shared.database import Database, Transaction
 from shared.events.topics import PARTITIONS, TICKETS
 from shared.kafka import KafkaSettings
-from tests.kafka.pipeline import Pipeline, note, running
+from tests.kafka.pipeline import Pipeline
+from tests.shared.flow import note, running
 from tests.shared.logs import append, events_in
 from tests.waiting import eventually
 

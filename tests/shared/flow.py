@@ -14,9 +14,11 @@ from shared.kafka import KafkaSettings
 from shared.outbox import Log, Wakeup
 from shared.relay import Relay
 
+Loop = Callable[[asyncio.Event], Awaitable[None]]
+
 
 @asynccontextmanager
-async def running(*loops: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
+async def running(*loops: Loop) -> AsyncIterator[None]:
     """The loops run inside the block, and end with it."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
@@ -29,7 +31,7 @@ async def running(*loops: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIt
 
 
 async def note(tx: Transaction, received: Sequence[Received]) -> None:
-    """The handler: write what was applied."""
+    """The handler: one row per effect. No key forbids a second one, so a repeat is seen."""
     await tx.execute(
         "INSERT INTO applied (topic, part, seq, key, event_id)"
         " SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::uuid[])",
