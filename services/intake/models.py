@@ -32,7 +32,7 @@ METADATA: Final = MetaData()
 shared_tables(METADATA, service="intake", timers=False)
 
 REFERENCE_NUMBER: Final = Sequence("reference_number", minvalue=0, maxvalue=NUMBERS - 1, start=0, cycle=True, metadata=METADATA)
-"""What references are permuted from. It starts over after 2^30 requests: on another date, so no reference comes twice."""
+"""Tells references of the same second apart."""
 
 REFERENCE_KEY: Final = Table(
     "reference_key",

@@ -1,8 +1,9 @@
 """The service number that a customer keeps: ``AS-`` + date + 6 characters + check character, e.g. ``AS-20261125EEA182H``.
 
-The six characters are a keyed permutation of a database sequence: unique by construction, yet nobody can guess a neighbour's number. The
-check character is a linear code over GF(32), the field with as many elements as Crockford's alphabet: the date and the six characters get
-distinct weights, so it finds every single wrong character and every exchange of two characters, wherever they stand.
+The six characters are a keyed permutation of the second of the day and a counter: unique by construction, yet nobody can guess a
+neighbour's number. The counter is a database sequence, which a restored backup sets back; the second keeps apart what was given before and
+after. The check character is a linear code over GF(32), the field with as many elements as Crockford's alphabet: the date and the six
+characters get distinct weights, so it finds every single wrong character and every exchange of two characters, wherever they stand.
 
 A ticket that continues another one has a *linked* number: a reference and a counter, e.g. ``AS-20261125EEA182H-2``.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Final
 
@@ -19,7 +20,10 @@ ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O, which are read as 1, 1, 0; no U."""
 
 NUMBERS: Final = 1 << 30
-"""How many numbers six characters hold; the database sequence runs from 0 to one less and starts over (on another date, by then)."""
+"""How many numbers six characters hold."""
+
+COUNTER_BITS: Final = 13
+"""The rest of the 30 bits is the second of the day. So many requests (8,192) in one second, and a reference could come twice."""
 
 KEY_BYTES: Final = 32
 
@@ -45,8 +49,16 @@ class Reference:
         return self.own if self.link is None else f"{self.own}-{self.link}"
 
 
+def number_at(received_at: datetime, count: int) -> int:
+    """What a reference is made from: when the request was received, in the organisation's zone, and the next count of the sequence."""
+    midnight = received_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    # in UTC: a day on which the clocks change has 23 or 25 hours
+    second = int((received_at.astimezone(UTC) - midnight.astimezone(UTC)).total_seconds())
+    return second << COUNTER_BITS | count % (1 << COUNTER_BITS)
+
+
 def issue(day: date, number: int, key: bytes) -> str:
-    """The reference of the ``number``-th request (0 <= number < NUMBERS), received on ``day`` in the organisation's zone."""
+    """The reference of a number (0 <= number < NUMBERS) that no other request of ``day``, in the organisation's zone, has."""
     body = day.strftime("%Y%m%d") + _characters(permute(number, key))
     return f"AS-{body}{_check_character(body)}"
 

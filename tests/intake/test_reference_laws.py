@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.intake import reference
-from services.intake.reference import ALPHABET, NUMBERS, NotAReference, Reference, issue, parse, permute, unpermute
+from services.intake.reference import ALPHABET, NUMBERS, NotAReference, Reference, issue, number_at, parse, permute, unpermute
 
 pytestmark = pytest.mark.pure
 
@@ -33,6 +34,26 @@ def test_many_requests_of_one_day_have_as_many_references() -> None:
     issued = {issue(date(2026, 11, 25), number, KEY) for number in range(20_000)}
 
     assert len(issued) == 20_000
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "UTC"]), st.integers(0, 2**40))
+def test_a_number_is_made_from_the_second_and_the_count(timestamp: int, zone: str, count: int) -> None:
+    received_at, later = (datetime.fromtimestamp(timestamp + seconds, ZoneInfo(zone)) for seconds in (0, 1))
+
+    number = number_at(received_at, count)
+
+    assert 0 <= number < NUMBERS
+    assert number == number_at(received_at, count % 8192)
+    assert number != number_at(received_at, count + 1)
+    assert (received_at.date(), number) != (later.date(), number_at(later, count))
+
+
+def test_a_counter_that_was_set_back_gives_no_reference_twice() -> None:
+    moments = [datetime(2026, 11, 25, 10, 0, second, tzinfo=ZoneInfo("Asia/Shanghai")) for second in range(60)]
+
+    issued = [issue(moment.date(), number_at(moment, count), KEY) for moment in moments for count in range(100)]
+
+    assert len(set(issued)) == len(issued)
 
 
 @given(numbers, keys, keys)

@@ -210,23 +210,24 @@ async def _store(tx: Transaction, batch: _Batch, recognition: Recognition) -> di
         return {}
     stored: dict[int, Stored] = {}
     firsts = dict(batch.firsts)
-    for index, number in zip(indices, await store.next_numbers(tx, len(indices)), strict=True):
+    for index, count in zip(indices, await store.next_counts(tx, len(indices)), strict=True):
         key = _external_key(batch.items[index])
-        stored[index] = _stored(batch, index, number, recognition, None if key is None else firsts.get(key))
+        stored[index] = _stored(batch, index, count, recognition, None if key is None else firsts.get(key))
         if key is not None:
             firsts.setdefault(key, _first(stored[index]))
     await store.insert(tx, list(stored.values()))
     return stored
 
 
-def _stored(batch: _Batch, index: int, number: int, recognition: Recognition, first: First | None) -> Stored:
+def _stored(batch: _Batch, index: int, count: int, recognition: Recognition, first: First | None) -> Stored:
     """``first``: the request that came first under the same id of the channel, with other content; None when this is the first."""
     accepted, house = batch.items[index].accepted, batch.house
     key = _external_key(batch.items[index])
+    received_at = accepted.received_at.astimezone(house.zone)
     customer_id = recognition.customer_of(index)
     return Stored(
         request_id=batch.first_ids[key] if key is not None and first is None else uuid4(),
-        reference=reference.issue(accepted.received_at.astimezone(house.zone).date(), number, house.key),
+        reference=reference.issue(received_at.date(), reference.number_at(received_at, count), house.key),
         customer_id=customer_id,
         principal=accepted.caller.principal,
         submission=accepted.submission,

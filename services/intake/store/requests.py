@@ -66,8 +66,8 @@ async def reference_key(tx: Transaction) -> bytes:
     return bytes(key)
 
 
-async def next_numbers(tx: Transaction, count: int) -> list[int]:
-    """Numbers that nobody else gets. Those of a rolled back transaction are lost: references have holes, never doubles."""
+async def next_counts(tx: Transaction, count: int) -> list[int]:
+    """Counts that nobody else gets, until the database is restored to an older state. Those of a rolled back transaction are lost."""
     return [row[0] for row in await tx.fetch("SELECT nextval('reference_number') FROM generate_series(1, $1)", count)]
 
 
