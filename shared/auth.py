@@ -67,6 +67,10 @@ class Scope(StrEnum):
     REQUEST_READ = "request:read"
     TICKET_READ = "ticket:read"
     TICKET_ACT = "ticket:act"
+    CUSTOMER_READ = "customer:read"
+    CUSTOMER_WRITE = "customer:write"
+    STAFF_READ = "staff:read"
+    STAFF_WRITE = "staff:write"
     INVITATION_READ = "invitation:read"
     KPI_READ = "kpi:read"
     CONFIG_WRITE = "config:write"
@@ -74,22 +78,35 @@ class Scope(StrEnum):
     AUDIT_READ = "audit:read"
 
 
-_STAFF: Final = frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ, Scope.TICKET_READ, Scope.TICKET_ACT, Scope.INVITATION_READ})
+_STAFF: Final = frozenset(
+    {
+        Scope.REQUEST_CREATE,
+        Scope.REQUEST_READ,
+        Scope.TICKET_READ,
+        Scope.TICKET_ACT,
+        Scope.CUSTOMER_READ,
+        Scope.CUSTOMER_WRITE,
+        Scope.STAFF_READ,
+        Scope.INVITATION_READ,
+    }
+)
 
 GRANTS: Final[Mapping[Role, frozenset[Scope]]] = {
     # customers follow their request through intake and the tracking page; tickets are for staff
     Role.CUSTOMER: frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ}),
     Role.BOT: frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ}),
     Role.AGENT: _STAFF,
-    Role.LEAD: _STAFF | {Scope.KPI_READ},
-    Role.MANAGER: _STAFF | {Scope.KPI_READ, Scope.CONFIG_WRITE},
+    Role.LEAD: _STAFF | {Scope.KPI_READ, Scope.STAFF_WRITE},
+    Role.MANAGER: _STAFF | {Scope.KPI_READ, Scope.STAFF_WRITE, Scope.CONFIG_WRITE},
     Role.FINANCE: frozenset({Scope.TICKET_READ, Scope.KPI_READ}),
     Role.ENGINEER: frozenset({Scope.TICKET_READ}),
     # runs the platform; sees no content of tickets
     Role.OPS: frozenset({Scope.HEALTH_READ, Scope.CONFIG_WRITE, Scope.KPI_READ}),
     Role.AUDITOR: frozenset({Scope.AUDIT_READ, Scope.KPI_READ}),
     Role.ADMIN: frozenset(Scope),
-    Role.SERVICE: frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ, Scope.TICKET_READ, Scope.INVITATION_READ, Scope.KPI_READ}),
+    Role.SERVICE: frozenset(
+        {Scope.REQUEST_CREATE, Scope.REQUEST_READ, Scope.TICKET_READ, Scope.CUSTOMER_READ, Scope.INVITATION_READ, Scope.KPI_READ}
+    ),
 }
 
 KINDS: Final[Mapping[Role, Kind]] = {Role.CUSTOMER: Kind.CUSTOMER, Role.BOT: Kind.BOT, Role.SERVICE: Kind.SYSTEM}

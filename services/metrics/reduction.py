@@ -10,9 +10,9 @@ since the epoch).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -109,6 +109,14 @@ def _fields(value: object, rules: Mapping[str, Rule]) -> Data:
     return {name: rule(field) for name, rule in rules.items() if (field := getattr(value, name)) is not None}
 
 
+def _identifiers(values: Sequence[str]) -> list[str]:
+    return [identifier(value) for value in values]
+
+
+def _day(value: date) -> str:
+    return value.isoformat()
+
+
 def _scores(value: Mapping[str, int]) -> Data:
     return {identifier(question): score for question, score in value.items()}
 
@@ -166,19 +174,37 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
         "occurred_at_clamped": _as_it_is,
         "external_id_reused": _as_it_is,
         "completeness": _as_it_is,
+        "entered_by": code,
     },
     intake.CustomerRegistered: _ALWAYS | {"customer_id": identity, "tier": code},
+    intake.CustomerUpdated: _ALWAYS | {"customer_id": identity, "version": _as_it_is, "tier": code},
+    intake.CustomerGraded: _ALWAYS | {"customer_id": identity, "tier": code, "previous_tier": code, "reason": code, "actor": identifier},
+    intake.CustomerMerged: _ALWAYS | {"customer_id": identity, "into_customer_id": identity, "actor": identifier},
+    intake.CustomerUnmerged: _ALWAYS | {"customer_id": identity, "from_customer_id": identity, "actor": identifier},
     intake.NotificationDelivered: _NOTIFICATION,
     intake.NotificationFailed: _NOTIFICATION | {"reason": code},
     tickets.TicketOpened: _TICKET
-    | {"request_id": identity, "opened_at": microseconds, "linked_to": identifier, "first_response": _target, "resolution": _target},
-    tickets.TicketMessageAdded: _TICKET | {"request_id": identity},
+    | {
+        "request_id": identity,
+        "opened_at": microseconds,
+        "linked_to": identifier,
+        "entered_by": code,
+        "assignment": code,
+        "first_response": _target,
+        "resolution": _target,
+    },
+    tickets.TicketMessageAdded: _TICKET | {"request_id": identity, "thanks": _as_it_is, "matched_by": code, "next_response": _target},
     tickets.TicketReplied: _TICKET | {"public": _as_it_is},
     tickets.TicketTriaged: _TICKET,
-    tickets.TicketAssigned: _TICKET,
+    tickets.TicketAssigned: _TICKET | {"previous_agent": identifier, "previous_team": identifier, "reason": code},
     tickets.TicketStatusChanged: _TICKET | {"previous_status": code, "action": code, "reason": code},
     tickets.TicketResolved: _TICKET
     | {"episode": _as_it_is, "resolution_code": code, "opened_at": microseconds, "first_response": _target, "resolution": _target},
+    tickets.TicketStepChanged: _TICKET | {"previous_step": code},
+    tickets.TicketLinked: _TICKET | {"other_number": identifier, "kind": code, "removed": _as_it_is},
+    tickets.TicketMerged: _TICKET | {"into_number": identifier, "previous_status": code},
+    tickets.TicketUnmerged: _TICKET | {"from_number": identifier, "first_response": _target, "resolution": _target},
+    tickets.TicketEscalated: _TICKET | {"level": _as_it_is, "reason": code, "target": code},
     tickets.TicketConfirmed: _TICKET | {"episode": _as_it_is},
     tickets.TicketReopened: _TICKET | {"episode": _as_it_is, "resolved_at": microseconds, "reason": code, "resolution": _target},
     tickets.TicketClosed: _TICKET | {"reason": code},
@@ -187,8 +213,44 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
     tickets.SlaWarned: _SLA,
     tickets.SlaBreached: _SLA,
     tickets.SlaRetargeted: _SLA,
+    tickets.AgentUpdated: _ALWAYS
+    | {
+        "agent": identity,
+        "version": _as_it_is,
+        "teams": _identifiers,
+        "skills": _identifiers,
+        "presence": code,
+        "active": _as_it_is,
+        "actor": identifier,
+    },
+    tickets.TeamUpdated: _ALWAYS
+    | {
+        "team": identity,
+        "version": _as_it_is,
+        "types": _identifiers,
+        "channels": _identifiers,
+        "calendar": identifier,
+        "active": _as_it_is,
+        "actor": identifier,
+    },
     feedback.SurveyInvited: _SURVEY | {"resolved_at": microseconds, "expires_at": microseconds},
-    feedback.SurveyThrottled: _SURVEY,
+    feedback.SurveyThrottled: _SURVEY | {"reason": code},
+    feedback.SurveyReminded: _SURVEY,
+    feedback.SurveyOptedOut: _ALWAYS | {"customer_id": identity, "opted_out": _as_it_is, "by": code},
+    feedback.SurveyAnsweredAnonymously: _ALWAYS
+    | {
+        "response_id": identity,
+        "form": identifier,
+        "answered_on": _day,
+        "channel": code,
+        "type": code,
+        "tier": code,
+        "overall": _as_it_is,
+        "recommend": _as_it_is,
+        "solved": code,
+        "scores": _scores,
+        "has_comment": _as_it_is,
+    },
     feedback.SurveyCancelled: _SURVEY,
     feedback.SurveyAnswered: _SURVEY
     | {
@@ -198,6 +260,7 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
         "solved": code,
         "scores": _scores,
         "has_comment": _as_it_is,
+        "flags": _identifiers,
     },
 }
 """The allow-list. A contract that is not here keeps its time alone; a test asks for a decision about every contract that metrics reads."""

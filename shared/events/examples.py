@@ -11,11 +11,12 @@ from shared.events.envelope import Event
 
 _START: Final = datetime(2026, 11, 2, 1, 30, tzinfo=UTC)
 _CUSTOMER: Final = UUID("3f2b8a52-0f0e-4a0c-9a55-0d7d0c5f6b11")
+_OTHER_CUSTOMER: Final = UUID("3f2b8a52-0f0e-4a0c-9a55-0d7d0c5f6b12")
 _REQUEST: Final = UUID("b0a4b6f1-7c58-4f59-8f0a-2a7c1de6c001")
 _FOLLOW_UP: Final = UUID("b0a4b6f1-7c58-4f59-8f0a-2a7c1de6c002")
 _NOTIFICATION: Final = UUID("0c9a2d35-54e0-4d8e-8a5c-7a6c0f1b3d01")
 _INVITATION: Final = UUID("77c1b1de-2d94-4a7e-9f3d-3b8f0a9e4c01")
-_NUMBER: Final = "AS-20261102-7K3QX9-H"
+_NUMBER: Final = "AS-202611027K3QX9H"
 
 
 def _at(minutes: int) -> datetime:
@@ -88,6 +89,12 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         completeness=0.8,
         missing_fields=("product.purchase_date",),
     ),
+    intake.CustomerUpdated(
+        occurred_at=_at(5), customer_id=_CUSTOMER, version=2, name="林小姐", locale="zh-CN", tier="gold", consents=intake.Consents()
+    ),
+    intake.CustomerGraded(occurred_at=_at(5), customer_id=_CUSTOMER, tier="gold", previous_tier="standard", reason="value", actor="lead-1"),
+    intake.CustomerMerged(occurred_at=_at(6), customer_id=_OTHER_CUSTOMER, into_customer_id=_CUSTOMER, actor="agent-7"),
+    intake.CustomerUnmerged(occurred_at=_at(7), customer_id=_OTHER_CUSTOMER, from_customer_id=_CUSTOMER, actor="agent-7"),
     intake.NotificationDelivered(**_told(1501, "survey_invitation"), channel="email"),
     intake.NotificationFailed(**_told(1501, "survey_invitation"), reason="no_address"),
     tickets.TicketOpened(
@@ -102,7 +109,17 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     tickets.TicketReplied(**_ticket(4, "assigned", 20), message_id=UUID("0f5a2a10-9d27-4a1c-8d6e-5a1f7c2b9001")),
     tickets.SlaMet(**_ticket(4, "assigned", 20), target="first_response", clock=_target(FIRST_RESPONSE_DUE, 20)),
     tickets.TicketStatusChanged(**_ticket(6, "waiting_customer", 40), previous_status="in_progress", action="wait", reason="customer"),
-    tickets.TicketMessageAdded(**_ticket(7, "in_progress", 900, "customer"), request_id=_FOLLOW_UP, reference="AS-20261102-M2W8RT-4"),
+    tickets.TicketMessageAdded(**_ticket(7, "in_progress", 900, "customer"), request_id=_FOLLOW_UP, reference="AS-20261102M2W8RT4"),
+    tickets.TicketStepChanged(**_ticket(7, "in_progress", 910), previous_step="diagnosed"),
+    tickets.TicketLinked(**_ticket(8, "in_progress", 920), other_number="AS-20261101M2W8RT4", kind="related"),
+    tickets.TicketMerged(**_ticket(2, "merged", 50), into_number="AS-20261101M2W8RT4", previous_status="new"),
+    tickets.TicketUnmerged(
+        **_ticket(3, "new", 55),
+        from_number="AS-20261101M2W8RT4",
+        first_response=_target(FIRST_RESPONSE_DUE),
+        resolution=_target(RESOLUTION_DUE),
+    ),
+    tickets.TicketEscalated(**_ticket(8, "in_progress", 1000, "system"), level=1, reason="sla_warned", target="resolution"),
     tickets.SlaWarned(**_ticket(8, "in_progress", 1000, "system"), target="resolution", clock=_target(RESOLUTION_DUE)),
     tickets.SlaRetargeted(**_ticket(9, "in_progress", 1010), target="resolution", clock=_target(RESOLUTION_DUE + 860)),
     tickets.TicketResolved(
@@ -125,6 +142,10 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     tickets.SlaBreached(**_ticket(13, "assigned", RESOLUTION_DUE, "system"), target="resolution", clock=_target(RESOLUTION_DUE)),
     tickets.TicketClosed(**_ticket(14, "closed", 11_580, "system"), reason="window_over"),
     tickets.TicketCancelled(**_ticket(2, "cancelled", 30), reason="not_a_request"),
+    tickets.AgentUpdated(
+        occurred_at=_START, agent="agent-7", version=3, teams=("repairs",), skills=("kettles",), presence="present", actor="lead-1"
+    ),
+    tickets.TeamUpdated(occurred_at=_START, team="repairs", version=1, types=("repair",), calendar="weekdays", actor="lead-1"),
     feedback.SurveyInvited(**_survey(1500), resolved_at=_at(1500), expires_at=_at(1500 + 14 * 1440)),
     feedback.SurveyThrottled(**_survey(1500)),
     feedback.SurveyCancelled(**_survey(1550)),
@@ -138,6 +159,18 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         has_comment=True,
         locale="zh-CN",
     ),
+    feedback.SurveyReminded(**_survey(1500 + 3 * 1440)),
+    feedback.SurveyAnsweredAnonymously(
+        occurred_at=_at(1600),
+        response_id=UUID("5b0d2a77-4f0c-4c53-9f0e-0d6a5c1e7f01"),
+        form="T1.2",
+        answered_on=_at(1600).date(),
+        channel="wechat",
+        overall=4,
+        scores={"Q0": 4},
+        locale="zh-CN",
+    ),
+    feedback.SurveyOptedOut(occurred_at=_at(1700), customer_id=_CUSTOMER, by="customer"),
     notification.TicketNotificationRequested(**_told(20, "ticket_reply"), locale="zh-CN", text="您好,请把水壶寄回,我们为您更换底座。"),
     notification.FeedbackNotificationRequested(
         **_told(1500, "survey_invitation"),

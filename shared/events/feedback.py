@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -36,9 +37,11 @@ class SurveyInvited(SurveyEvent):
 
 
 class SurveyThrottled(SurveyEvent):
-    """No invitation, because the customer was asked recently."""
+    """No invitation, by a rule; it is not tried again."""
 
     TYPE: ClassVar[str] = "survey.throttled.v1"
+
+    reason: str = Field(default="frequency", description="code: frequency, opted_out, not_sampled, no_consent")
 
 
 class SurveyCancelled(SurveyEvent):
@@ -58,4 +61,44 @@ class SurveyAnswered(SurveyEvent):
     solved: Literal["yes", "partly", "no"] | None = Field(default=None, description="Y1")
     scores: dict[str, int] = Field(default_factory=dict, description="all scored items by question id")
     has_comment: bool = False
+    flags: tuple[str, ...] = Field(default=(), description="codes of what the answer or its comment asks for: low, not_solved, complaint")
     locale: str
+
+
+class SurveyReminded(SurveyEvent):
+    """The one reminder was sent."""
+
+    TYPE: ClassVar[str] = "survey.reminded.v1"
+
+
+class SurveyAnsweredAnonymously(Event):
+    """An answer without a way back: no ticket, no customer, no invitation; the day only, and coarse segments."""
+
+    TYPE: ClassVar[str] = "survey.answered_anonymously.v1"
+    TOPIC: ClassVar[Topic] = FEEDBACK
+    KEY: ClassVar[str] = "response_id"
+
+    response_id: UUID = Field(description="random; occurs nowhere else")
+    form: str
+    answered_on: date = Field(description="the day, in the organisation's zone")
+    channel: str
+    type: str | None = None
+    tier: str | None = None
+    overall: int | None = Field(default=None, ge=1, le=5)
+    recommend: int | None = Field(default=None, ge=0, le=10)
+    solved: Literal["yes", "partly", "no"] | None = None
+    scores: dict[str, int] = Field(default_factory=dict)
+    has_comment: bool = False
+    locale: str
+
+
+class SurveyOptedOut(Event):
+    """The customer wants no surveys, or (``opted_out`` false) wants them again."""
+
+    TYPE: ClassVar[str] = "survey.opted_out.v1"
+    TOPIC: ClassVar[Topic] = FEEDBACK
+    KEY: ClassVar[str] = "customer_id"
+
+    customer_id: UUID
+    opted_out: bool = True
+    by: str = Field(description="code: customer, staff, consent")

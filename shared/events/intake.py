@@ -45,6 +45,8 @@ class RequestReceived(Event):
     external_id_reused: bool = Field(default=False, description="other content under an external_id that was seen before")
     completeness: float = Field(ge=0, le=1)
     missing_fields: tuple[str, ...] = ()
+    entered_by: str = Field(default="customer", description="who wrote it down: customer, bot, agent (for the customer), system")
+    conversation_id: str | None = Field(default=None, description="the channel's own conversation, thread or call; opaque")
 
 
 class CustomerRegistered(Event):
@@ -58,6 +60,67 @@ class CustomerRegistered(Event):
     name: str | None = None
     locale: str
     tier: str = "standard"
+
+
+class Consents(Fact):
+    """What the customer allows. Messages about his own request (status, replies) need none beyond `status`."""
+
+    status: bool = True
+    survey: bool = True
+    marketing: bool = False
+
+
+class CustomerUpdated(Event):
+    """The customer file changed; holds it as it is afterwards."""
+
+    TYPE: ClassVar[str] = "customer.updated.v1"
+    TOPIC: ClassVar[Topic] = INTAKE
+    KEY: ClassVar[str] = "customer_id"
+
+    customer_id: UUID
+    version: int = Field(ge=1)
+    name: str | None = None
+    locale: str
+    tier: str
+    consents: Consents
+
+
+class CustomerGraded(Event):
+    """The customer's tier changed."""
+
+    TYPE: ClassVar[str] = "customer.graded.v1"
+    TOPIC: ClassVar[Topic] = INTAKE
+    KEY: ClassVar[str] = "customer_id"
+
+    customer_id: UUID
+    tier: str = Field(description="code: standard, silver, gold, vip")
+    previous_tier: str
+    reason: str = Field(description="code, e.g. value, contract, manual")
+    actor: str
+
+
+class CustomerMerged(Event):
+    """Two customer files are one person: everything of ``customer_id`` is from now on found under ``into_customer_id``."""
+
+    TYPE: ClassVar[str] = "customer.merged.v1"
+    TOPIC: ClassVar[Topic] = INTAKE
+    KEY: ClassVar[str] = "customer_id"
+
+    customer_id: UUID
+    into_customer_id: UUID
+    actor: str
+
+
+class CustomerUnmerged(Event):
+    """A merge was undone: the file stands alone again."""
+
+    TYPE: ClassVar[str] = "customer.unmerged.v1"
+    TOPIC: ClassVar[Topic] = INTAKE
+    KEY: ClassVar[str] = "customer_id"
+
+    customer_id: UUID
+    from_customer_id: UUID
+    actor: str
 
 
 class NotificationDelivered(Event):
@@ -85,5 +148,5 @@ class NotificationFailed(Event):
     customer_id: UUID
     kind: str
     channel: str | None = None
-    reason: str = Field(description="code: no_address, refused, undeliverable, expired")
+    reason: str = Field(description="code: no_address, no_consent, refused, undeliverable, expired")
     ticket_number: str | None = None

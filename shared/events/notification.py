@@ -18,11 +18,12 @@ class NotificationRequested(Event):
 
     notification_id: UUID
     customer_id: UUID
-    kind: str = Field(description="template: survey_invitation, ticket_reply")
+    kind: str = Field(description="template: ticket_reply, ticket_status, ticket_reminder, survey_invitation, survey_reminder")
     locale: str
     ticket_number: str | None = None
     text: str | None = Field(default=None, description="words of our staff; never text written by the requester")
     link: str | None = None
+    data: dict[str, str] = Field(default_factory=dict, description="codes and figures that the template shows, e.g. status; no words")
     expires_at: AwareDatetime | None = Field(default=None, description="no use in delivering after this")
 
 

