@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from services import tickets
 from services.tickets import models
 from services.tickets.workflow.status import PERMITTED, Role, diagram
 from shared.events import contracts
@@ -13,7 +14,7 @@ from shared.events.topics import produced_by
 
 pytestmark = pytest.mark.pure
 
-README = (Path(models.__file__).parent / "README.md").read_text()
+README = (Path(tickets.__file__).parent / "README.md").read_text()
 
 
 def test_the_drawing_is_the_table() -> None:

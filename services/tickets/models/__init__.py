@@ -1,0 +1,13 @@
+"""The tables of tickets. Constraints repeat what the workflow decides, so that no other path can write what it would refuse.
+
+columns.py   kinds of columns      tickets.py   tickets, history, numbers
+promises.py  SLA                   words.py     messages, customers
+"""
+
+from services.tickets.models import promises, tickets, words
+from services.tickets.models.columns import metadata
+from shared.migrations import shared_tables
+
+__all__ = ["metadata", "promises", "tickets", "words"]
+
+shared_tables(metadata, service="tickets", timers=True)

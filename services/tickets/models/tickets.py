@@ -1,0 +1,94 @@
+"""Tickets, their history, and what their numbers answer to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+
+from services.tickets.models.columns import metadata, moment, number, of_ticket, one_of
+from services.tickets.sla import Priority
+from services.tickets.workflow.status import OPEN, Status
+
+_OPEN_NOW: Final = text(f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})")
+
+ticket: Final = Table(
+    "ticket",
+    metadata,
+    number(primary_key=True),
+    number("series", nullable=False, comment="number of the first ticket on this matter"),
+    Column("version", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("customer_id", Uuid, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("type", Text),
+    Column("step", Text),
+    Column("priority", Text, nullable=False),
+    Column("category", Text),
+    Column("root_topic", Text),
+    Column("product_model", Text),
+    Column("batch", Text),
+    Column("team", Text),
+    Column("assignee", Text),
+    moment("opened_at", nullable=False),
+    moment("changed_at", nullable=False),
+    Column("episode", Integer, nullable=False, comment="how many times it was resolved"),
+    Column("resolution_code", Text),
+    moment("first_resolved_at"),
+    moment("resolved_at", comment="the last resolve"),
+    moment("closed_at"),
+    number("linked_to"),
+    # what only people read; the customer's words and belongings, cleared when the customer is erased
+    Column("subject", Text),
+    Column("product_named", Text, comment="in the customer's words; product_model is a code"),
+    Column("serial_number", Text),
+    Column("order_number", Text),
+    Column("purchase_date", Text),
+    moment("expected_resolution_at"),
+    Column("words", TSVECTOR, nullable=False, comment="of the subject, cut by search.py"),
+    one_of("status", Status),
+    one_of("priority", Priority),
+    CheckConstraint("version > 0 AND episode >= 0", name="counts"),
+    CheckConstraint("assignee IS NOT NULL OR status IN ('new', 'triaged', 'cancelled', 'merged')", name="worked_on_by_somebody"),
+    CheckConstraint("(episode > 0) = (resolved_at IS NOT NULL)", name="resolved_at_is_the_last_resolve"),
+    CheckConstraint("resolved_at IS NOT NULL OR status NOT IN ('resolved', 'confirmed')", name="done_is_resolved"),
+    CheckConstraint("(closed_at IS NOT NULL) = (status IN ('closed', 'cancelled', 'merged'))", name="closed_at_is_the_end"),
+    CheckConstraint("(linked_to IS NULL) = (series = number)", name="only_linked_tickets_continue_a_series"),
+    # lists run newest first; the number breaks ties
+    Index("ticket_newest", "opened_at", "number"),
+    Index("ticket_open", "status", "opened_at", "number", postgresql_where=_OPEN_NOW),
+    Index("ticket_customer", "customer_id", "opened_at", "number"),
+    Index("ticket_assignee", "assignee", "opened_at", "number", postgresql_where=text("assignee IS NOT NULL")),
+    Index("ticket_team", "team", "opened_at", "number", postgresql_where=text("team IS NOT NULL")),
+    Index("ticket_series", "series", postgresql_where=text("linked_to IS NOT NULL")),
+    Index("ticket_words", "words", postgresql_using="gin"),
+)
+
+history: Final = Table(
+    "history",
+    metadata,
+    of_ticket(primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("type", Text, nullable=False),
+    moment("at", nullable=False, comment="when it happened; a breach is dated at its due time"),
+    Column("actor", Text, nullable=False),
+    Column("data", JSONB, nullable=False, comment="ids, codes, numbers, salted digests; never words"),
+)
+
+alias: Final = Table(
+    "alias",
+    metadata,
+    number("reference", primary_key=True),
+    of_ticket(nullable=False),
+    comment="service numbers of messages that joined a ticket: each answers as that ticket",
+)
+
+series: Final = Table(
+    "series",
+    metadata,
+    of_ticket(primary_key=True),
+    Column("last", SmallInteger, nullable=False, comment="ordinal of the newest linked ticket; its row lock gives out the next"),
+)
