@@ -44,10 +44,11 @@ def create_desk(runtime: Runtime[IntakeSettings]) -> Desk:
     """What stores accepted requests, batch by batch."""
     keys: list[bytes] = []
     write = api.writer_of_answers(runtime.settings)
+    signing_key = runtime.settings.signing_key.get_secret_value().encode()
 
     async def work(tx: Transaction, items: Sequence[Incoming]) -> Sequence[Outcome]:
         if not keys:
             keys.append(await store.reference_key(tx))
-        return await receive(tx, items, House(runtime.settings.timezone, keys[0], write))
+        return await receive(tx, items, House(runtime.settings.timezone, keys[0], write, signing_key))
 
     return Batcher(runtime.database, work, committed=runtime.wakeup)

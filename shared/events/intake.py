@@ -47,6 +47,7 @@ class RequestReceived(Event):
     missing_fields: tuple[str, ...] = ()
     entered_by: str = Field(default="customer", description="who wrote it down: customer, bot, agent (for the customer), system")
     conversation_id: str | None = Field(default=None, description="the channel's own conversation, thread or call; opaque")
+    proofs: tuple[str, ...] = Field(default=(), description="digests of what proves the customer on the tracking page; see proof.py")
 
 
 class CustomerRegistered(Event):

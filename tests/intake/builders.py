@@ -22,6 +22,7 @@ from shared.idempotency import Claim
 NOW: Final = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 RULES: Final = Rules("CN", ZoneInfo("Asia/Shanghai"))
 SHOP: Final = Caller("shop")
+SIGNING_KEY: Final = b"k" * 40
 
 
 def submission(text: str = "洗衣机不转了", *, phone: str | None = None, email: str | None = None, **fields: Any) -> Submission:
@@ -50,7 +51,7 @@ def write(receipt: Receipt) -> bytes:
 async def take(database: Database, *items: Incoming) -> list[Outcome]:
     """Take a batch in, in one transaction."""
     async with database.transaction() as tx:
-        house = House(RULES.zone, await requests.reference_key(tx), write)
+        house = House(RULES.zone, await requests.reference_key(tx), write, SIGNING_KEY)
         return await receive(tx, items, house)
 
 

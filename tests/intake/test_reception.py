@@ -17,8 +17,23 @@ from services.intake.store import requests
 from services.intake.store.tickets import TicketCopy, save
 from shared.database import Database
 from shared.errors import Unavailable
+from shared.events.proof import proof
 from shared.idempotency import KeyReused
-from tests.intake.builders import NOTHING, at, counts, events, flatten, incoming, own_key, rows, submission, take, take_one, told
+from tests.intake.builders import (
+    NOTHING,
+    SIGNING_KEY,
+    at,
+    counts,
+    events,
+    flatten,
+    incoming,
+    own_key,
+    rows,
+    submission,
+    take,
+    take_one,
+    told,
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -382,3 +397,12 @@ async def test_a_longer_text_of_a_later_channel_stays_whole_here_and_is_cut_in_t
         found = await requests.find(tx, answer["reference"])
     assert found is not None
     assert len(found["text"]) == 20_001
+
+
+async def test_a_request_proves_its_customer_by_digests_of_what_he_gave(intake_database: Database) -> None:
+    await take_one(intake_database, incoming(phone="138 0013 8000", email="Li.Wei@Example.com"))
+
+    (received,) = await events(intake_database, "request.received.v1")
+    reference = received["reference"]
+    assert set(received["proofs"]) == {proof(SIGNING_KEY, reference, "8000"), proof(SIGNING_KEY, reference, " li.wei@example.com")}
+    assert proof(SIGNING_KEY, "AS-20261125-OTHER11", "8000") not in received["proofs"]

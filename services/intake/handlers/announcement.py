@@ -9,20 +9,21 @@ from services.intake.acceptance import ProductNamed, cut_for_event
 from services.intake.store.requests import Stored
 from shared.events.envelope import Event
 from shared.events.intake import CustomerRegistered, Product, RequestReceived
+from shared.events.proof import proof
 
 
-def announce(requests: Sequence[Stored], registered: Mapping[UUID, CustomerRegistered]) -> list[Event]:
+def announce(requests: Sequence[Stored], registered: Mapping[UUID, CustomerRegistered], signing_key: bytes) -> list[Event]:
     """The events of these requests, in order, and of the customers registered for them."""
     events: list[Event] = []
     waiting = dict(registered)
     for request in requests:
         if (event := waiting.pop(request.customer_id, None)) is not None:
             events.append(event)
-        events.append(_received(request))
+        events.append(_received(request, signing_key))
     return events
 
 
-def _received(request: Stored) -> RequestReceived:
+def _received(request: Stored, signing_key: bytes) -> RequestReceived:
     sent = request.submission
     text, truncated = cut_for_event(sent.text)
     return RequestReceived(
@@ -45,7 +46,14 @@ def _received(request: Stored) -> RequestReceived:
         external_id_reused=request.external_id_reused,
         completeness=request.completeness,
         missing_fields=request.missing_fields,
+        proofs=_proofs(request, signing_key),
     )
+
+
+def _proofs(request: Stored, signing_key: bytes) -> tuple[str, ...]:
+    """What the customer may show on the tracking page: the address and the number that he gave with this request."""
+    given = (request.submission.customer.email, request.submission.customer.phone)
+    return tuple(digest for text in given if text and (digest := proof(signing_key, request.reference, text)) is not None)
 
 
 def _product(product: ProductNamed) -> Product:

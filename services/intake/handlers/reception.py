@@ -63,6 +63,8 @@ class House:
     key: bytes
     write: Callable[[Receipt], bytes]
     """The body of the answer."""
+    signing_key: bytes
+    """The platform's; makes the proofs of the tracking page."""
 
 
 @dataclass
@@ -111,7 +113,7 @@ async def receive(tx: Transaction, items: Sequence[Incoming], house: House) -> l
     registered = await recognition.save(tx, batch.open())
     stored = await _store(tx, batch, recognition)
     await _remember_answers(tx, batch, stored)
-    await outbox.append(tx, announce(list(stored.values()), registered))
+    await outbox.append(tx, announce(list(stored.values()), registered, house.signing_key))
     return [_concluded(batch.result(index)) for index in range(len(items))]
 
 
