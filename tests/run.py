@@ -39,7 +39,7 @@ class Part:
 PARTS: Final = (
     Part("pure", "pure", 60, workers=2),
     Part("PostgreSQL", "(postgres or api) and not (pure or kafka or apache_kafka or schemathesis or journey)", 100, workers=2),
-    Part("Kafka", "(kafka or apache_kafka) and not (pure or schemathesis or journey)", 140),
+    Part("Kafka", "(kafka or apache_kafka) and not (pure or schemathesis or journey)", 140, workers=2),
     Part("schemathesis", "schemathesis", 60),
     Part("journeys", "journey and not schemathesis", 60),
     Part("everything else", "not (pure or postgres or api or kafka or apache_kafka or schemathesis or journey)", 60),

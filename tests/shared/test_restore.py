@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared import outbox
+from shared import outbox, protocol
 from shared.database import Database
 from shared.events.topics import TICKETS
 from shared.kafka import KafkaSettings
@@ -24,8 +24,9 @@ LOG = (TICKETS.name, 3)
 
 
 @pytest.fixture
-async def restored(service_database: Database, reader_database: Database, kafka: KafkaSettings) -> None:
+async def restored(service_database: Database, reader_database: Database, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten events were sent and applied; then the source's database is set back to the fourth."""
+    monkeypatch.setattr(protocol, "REPORT_CHANGED", timedelta(seconds=0.1))  # the consumer says at once how far it is
     reader = PositionsReader(service_database, kafka, "tickets")
     async with running(reader.run):
         await reader.is_reading.wait()
