@@ -22,12 +22,15 @@ from services.tickets.workflow.commands import (
     Close,
     Command,
     Confirm,
+    HandOver,
+    Queue,
     Reopen,
     Reply,
     Resolve,
     Resume,
     Start,
     Take,
+    TakeOver,
     Triage,
     Wait,
 )
@@ -40,8 +43,10 @@ from tests.tickets.builders import HOUR, NOON, POLICY, an_opening
 pytestmark = pytest.mark.pure
 
 # written out by hand from the rules of the trade, not derived from the table under test
-WORKED_ON: Final = {"assigned", "in_progress", "waiting_customer", "waiting_parts", "waiting_third_party"}
-UNDONE: Final = WORKED_ON | {"new", "triaged"}
+WAITING: Final = ("waiting_customer", "waiting_parts", "waiting_third_party")
+WORKED_ON: Final = {"assigned", "in_progress", *WAITING}
+QUEUED: Final = ("new", "triaged")
+UNDONE: Final = WORKED_ON | set(QUEUED)
 MOVES: Final = (
     {("new", "triage", "triaged"), ("new", "take", "assigned"), ("triaged", "take", "assigned"), ("assigned", "start", "in_progress")}
     | {("in_progress", "wait", f"waiting_{cause}") for cause in ("customer", "parts", "third_party")}
@@ -51,12 +56,24 @@ MOVES: Final = (
     | {("resolved", "confirm", "confirmed"), ("resolved", "close", "closed"), ("confirmed", "close", "closed")}
     | {(status, "reopen", "assigned") for status in ("resolved", "confirmed", "closed")}
     | {(status, "cancel", "cancelled") for status in UNDONE}
+    | {(status, "triage", status) for status in WORKED_ON | {"triaged"}}
+    | {(status, "take_over", status) for status in WORKED_ON}
+    | {(status, "hand_over", target) for status in ("assigned", "in_progress") for target in ("assigned", *QUEUED)}
+    | {(status, "hand_over", target) for status in QUEUED for target in ("assigned", status)}
+    | {(status, "hand_over", target) for status in WAITING for target in (status, *QUEUED)}
+    | {(status, "queue", target) for status in WORKED_ON for target in QUEUED}
 )
+
+OF_PARAMETERS: Final = {"type_missing", "holder_is_present", "already_theirs", "agent_inactive"}
+"""Reasons that the parameters give; any other one is known before."""
 
 CODES: Final = st.sampled_from(["a", "b"])
 COMMANDS: Final[st.SearchStrategy[Command]] = st.one_of(
     st.builds(Triage, priority=st.sampled_from(Priority), type=st.sampled_from([None, "repair"]), category=CODES),
     st.builds(Take, team=st.none() | CODES),
+    st.builds(TakeOver, reason=CODES, holder_is_present=st.booleans()),
+    st.builds(HandOver, assignee=st.none() | CODES, team=st.none() | CODES, obstacle=st.none() | st.just("agent_inactive")),
+    st.builds(Queue, team=st.none() | CODES, reason=st.none() | CODES),
     st.builds(Start),
     st.builds(Wait, on=st.sampled_from(Cause), reason=st.none() | CODES),
     st.builds(Resume),
@@ -103,7 +120,7 @@ class Life(RuleBasedStateMachine):
         except TransitionRefused as refused:
             refusal = refused
         if refusal is not None:
-            assert command.ACTION not in refusal.allowed or refusal.reason == "type_missing"
+            assert command.ACTION not in refusal.allowed or refusal.reason in OF_PARAMETERS
             assert self.ticket == before
             return
         assert (str(before.status), str(command.ACTION), str(after.status)) in MOVES

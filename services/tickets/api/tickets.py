@@ -14,6 +14,7 @@ from starlette.responses import Response
 from services.tickets.api import shape
 from services.tickets.handlers import desk
 from services.tickets.schemas import actions, answers
+from services.tickets.schemas.params import PARAMS
 from services.tickets.store import views
 from services.tickets.store.views import Filter, View
 from services.tickets.workflow.actions import allowed
@@ -121,7 +122,7 @@ async def list_actions(request: Request, number: http.Code, principal: http.Curr
         return answers.ActionList(items=[])
     now_allowed = allowed(view.ticket, _actor(principal), clock.now())
     return answers.ActionList(
-        items=[answers.ActionView(action=action, params_schema=actions.PARAMS[action].model_json_schema()) for action in now_allowed]
+        items=[answers.ActionView(action=action, params_schema=PARAMS[action].model_json_schema()) for action in now_allowed]
     )
 
 

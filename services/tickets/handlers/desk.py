@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from services.tickets.store import loading, saving, words
 from services.tickets.store.policy import policy_in_force
 from services.tickets.workflow.actions import advance
-from services.tickets.workflow.commands import Actor, Command, Letter, Reply
+from services.tickets.workflow.changes import Replied
+from services.tickets.workflow.commands import Actor, Command, Delegation, HandOver, Letter, Reply
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.ticket import Ticket
 from shared import outbox, telemetry
@@ -19,6 +21,8 @@ from shared.events.envelope import Event
 from shared.events.notification import TicketNotificationRequested
 
 log = telemetry.logger()
+
+Asked = Command | Letter | Delegation
 
 
 async def ticket_number(tx: Transaction, reference: str) -> str:
@@ -33,7 +37,7 @@ async def ticket_number(tx: Transaction, reference: str) -> str:
     return found[reference]
 
 
-async def act(tx: Transaction, number: str, asked: Command | Letter, *, by: Actor, version: int, at: datetime) -> Ticket:
+async def act(tx: Transaction, number: str, asked: Asked, *, by: Actor, version: int, at: datetime) -> Ticket:
     """Carry out an action on the ticket, which the caller saw at ``version``.
 
     Raises:
@@ -51,44 +55,66 @@ async def act(tx: Transaction, number: str, asked: Command | Letter, *, by: Acto
     return await _carry_out(tx, Docket(tickets), ticket, asked, by, at)
 
 
-async def _carry_out(tx: Transaction, docket: Docket, ticket: Ticket, asked: Command | Letter, by: Actor, at: datetime) -> Ticket:
-    message_id, sealed, command = uuid4(), None, asked
-    if isinstance(asked, Letter):
-        sealed = words.seal(asked.text)
-        command = Reply(message_id, sealed.digest, asked.public)
-    assert not isinstance(command, Letter)
+async def _carry_out(tx: Transaction, docket: Docket, ticket: Ticket, asked: Asked, by: Actor, at: datetime) -> Ticket:
     policy = await policy_in_force(tx, at)
-    after, changes = advance(ticket, command, by=by, at=at, policy=policy)
-    docket.record(after, changes)
+    letter = asked if isinstance(asked, Letter) else asked.note if isinstance(asked, Delegation) else None
+    written = None
+    if letter is not None:
+        written = _Written(uuid4(), letter, words.seal(letter.text))
+        ticket = docket.record(*advance(ticket, written.reply, by=by, at=at, policy=policy))
+    if not isinstance(asked, Letter):
+        command = HandOver(asked.agent, asked.team, reason=asked.reason) if isinstance(asked, Delegation) else asked
+        ticket = docket.record(*advance(ticket, command, by=by, at=at, policy=policy))
     events: Sequence[Event] = docket.events
     await saving.save(tx, docket, {})
-    if isinstance(asked, Letter) and sealed is not None:
-        at = changes[-1].at
-        await words.insert_messages(tx, [_message(message_id, after, asked, sealed, by, at)])
-        events = [*events, *_notification(message_id, after, asked, at)]
+    if written is not None:
+        await words.insert_messages(tx, [_message(docket, written)])
+        events = [*events, *_notification(ticket, written)]
     await outbox.append(tx, events)
-    log.info("ticket_acted_on", number=after.number, action=str(command.ACTION), version=after.version, status=str(after.status))
-    return after
+    log.info("ticket_acted_on", number=ticket.number, action=str(asked.ACTION), version=ticket.version, status=str(ticket.status))
+    return ticket
 
 
-def _message(id: UUID, ticket: Ticket, letter: Letter, sealed: words.Seal, by: Actor, at: datetime) -> words.Message:
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What staff wrote, put away under its id."""
+
+    id: UUID
+    letter: Letter
+    sealed: words.Seal
+
+    @property
+    def reply(self) -> Reply:
+        """In the workflow's terms."""
+        return Reply(self.id, self.sealed.digest, self.letter.public)
+
+
+def _message(docket: Docket, written: _Written) -> words.Message:
+    number, change = next((number, change) for number, change in docket.history if isinstance(change.fact, Replied))
     return words.Message(
-        id=id, number=ticket.number, version=ticket.version, author=by.id, public=letter.public, at=at, text=letter.text, salt=sealed.salt
+        id=written.id,
+        number=number,
+        version=change.version,
+        author=change.actor,
+        public=written.letter.public,
+        at=change.at,
+        text=written.letter.text,
+        salt=written.sealed.salt,
     )
 
 
-def _notification(id: UUID, ticket: Ticket, letter: Letter, at: datetime) -> list[TicketNotificationRequested]:
+def _notification(ticket: Ticket, written: _Written) -> list[TicketNotificationRequested]:
     """The customer should read what staff wrote; intake knows how to reach him."""
-    if not letter.public:
+    if not written.letter.public:
         return []
     return [
         TicketNotificationRequested(
-            occurred_at=at,
-            notification_id=id,
+            occurred_at=ticket.changed_at,
+            notification_id=written.id,
             customer_id=ticket.customer_id,
             kind="ticket_reply",
             locale=ticket.locale,
             ticket_number=ticket.number,
-            text=letter.text,
+            text=written.letter.text,
         )
     ]

@@ -1,5 +1,5 @@
 """What travels through the REST door.
 
-actions.py  on the way in
-answers.py  on the way out
+actions.py, params.py  on the way in
+answers.py             on the way out
 """

@@ -2,160 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    Field,
-    ModelWrapValidatorHandler,
-    RootModel,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ModelWrapValidatorHandler, RootModel, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from services.tickets.sla import Priority
-from services.tickets.workflow import commands
-from services.tickets.workflow.commands import Command, Letter
-from services.tickets.workflow.status import Action, Cause
-from shared.events.codes import RequestType
-from shared.http.fields import Boolean, RequestModel, Text
-
-ListCode = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$"), Field(description="a code of the organisation's lists")
-]
-
-
-# ------------------------------------------------------------------ parameters of actions
-
-
-class TriageParams(RequestModel):
-    """What it is and how soon it matters."""
-
-    priority: Priority
-    type: RequestType | None = Field(default=None, description="may stay out where the request named it")
-    category: ListCode | None = None
-    root_topic: ListCode | None = None
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Triage(self.priority, self.type, self.category, self.root_topic)
-
-
-class TakeParams(RequestModel):
-    """For which team, if for any."""
-
-    team: ListCode | None = None
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Take(self.team)
-
-
-class StartParams(RequestModel):
-    """Nothing to fill in."""
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Start()
-
-
-class WaitParams(RequestModel):
-    """What the ticket waits for."""
-
-    on: Cause
-    reason: ListCode | None = None
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Wait(self.on, self.reason)
-
-
-class ResumeParams(RequestModel):
-    """Nothing to fill in."""
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Resume()
-
-
-class ReplyParams(RequestModel):
-    """What is written, and to whom."""
-
-    text: Text
-    public: Boolean = Field(default=True, description="false: a note for colleagues, which is no first response")
-
-    def command(self) -> Letter:
-        """In the workflow's terms."""
-        return Letter(self.text, self.public)
-
-
-class ResolveParams(RequestModel):
-    """Which kind of solution was given."""
-
-    resolution_code: ListCode
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Resolve(self.resolution_code)
-
-
-class ConfirmParams(RequestModel):
-    """Nothing to fill in."""
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Confirm()
-
-
-class CloseParams(RequestModel):
-    """Why, if there is something to say."""
-
-    reason: ListCode = "staff"
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Close(self.reason)
-
-
-class ReopenParams(RequestModel):
-    """Why, if there is something to say."""
-
-    reason: ListCode = "staff"
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Reopen(self.reason)
-
-
-class CancelParams(RequestModel):
-    """Why there will be no solution."""
-
-    reason: Literal["withdrawn", "duplicate", "spam", "test", "not_a_request"]
-
-    def command(self) -> Command:
-        """In the workflow's terms."""
-        return commands.Cancel(self.reason)
-
-
-PARAMS: Final[Mapping[Action, type[BaseModel]]] = {
-    Action.TRIAGE: TriageParams,
-    Action.TAKE: TakeParams,
-    Action.START: StartParams,
-    Action.WAIT: WaitParams,
-    Action.RESUME: ResumeParams,
-    Action.REPLY: ReplyParams,
-    Action.RESOLVE: ResolveParams,
-    Action.CONFIRM: ConfirmParams,
-    Action.CLOSE: CloseParams,
-    Action.REOPEN: ReopenParams,
-    Action.CANCEL: CancelParams,
-}
-
-
-# ------------------------------------------------------------------ actions
+from services.tickets.schemas.params import (
+    CancelParams,
+    CloseParams,
+    ConfirmParams,
+    HandOverParams,
+    QueueParams,
+    ReopenParams,
+    ReplyParams,
+    ResolveParams,
+    ResumeParams,
+    StartParams,
+    TakeOverParams,
+    TakeParams,
+    TriageParams,
+    WaitParams,
+)
+from services.tickets.workflow.status import Action
+from shared.http.fields import RequestModel
 
 
 class TriageAction(RequestModel):
@@ -170,6 +39,27 @@ class TakeAction(RequestModel):
 
     action: Literal[Action.TAKE]
     params: TakeParams = TakeParams()
+
+
+class TakeOverAction(RequestModel):
+    """Take it from a colleague who is not at work; leads take it from anybody."""
+
+    action: Literal[Action.TAKE_OVER]
+    params: TakeOverParams
+
+
+class HandOverAction(RequestModel):
+    """Give one's own ticket to somebody else; leads give anybody's, and what nobody has yet."""
+
+    action: Literal[Action.HAND_OVER]
+    params: HandOverParams
+
+
+class QueueAction(RequestModel):
+    """Put it back into the team's queue, for somebody else."""
+
+    action: Literal[Action.QUEUE]
+    params: QueueParams = QueueParams()
 
 
 class StartAction(RequestModel):
@@ -238,6 +128,9 @@ class CancelAction(RequestModel):
 AnyAction = Annotated[
     TriageAction
     | TakeAction
+    | TakeOverAction
+    | HandOverAction
+    | QueueAction
     | StartAction
     | WaitAction
     | ResumeAction

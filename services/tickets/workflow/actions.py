@@ -34,17 +34,20 @@ from services.tickets.workflow.commands import (
     Close,
     Command,
     Confirm,
+    HandOver,
+    Queue,
     Reopen,
     Reply,
     Resolve,
     Resume,
     Start,
     Take,
+    TakeOver,
     Triage,
     Wait,
 )
 from services.tickets.workflow.evolution import evolve
-from services.tickets.workflow.status import PERMITTED, TRANSITIONS, WAITING, Action, Status
+from services.tickets.workflow.status import PERMITTED, TRANSITIONS, WAITING, Action, Role, Status
 from services.tickets.workflow.ticket import Ticket
 from shared.errors import Conflict
 
@@ -52,6 +55,10 @@ NOT_IN_THIS_STATUS: Final = "not_in_this_status"
 NOT_IN_THIS_ROLE: Final = "not_in_this_role"
 WINDOW_OVER: Final = "window_over"
 TYPE_MISSING: Final = "type_missing"
+NOT_YOURS: Final = "not_yours"
+ALREADY_YOURS: Final = "already_yours"
+ALREADY_THEIRS: Final = "already_theirs"
+HOLDER_IS_PRESENT: Final = "holder_is_present"
 
 
 class TransitionRefused(Conflict):
@@ -87,7 +94,7 @@ def advance(ticket: Ticket, command: Command, *, by: Actor, at: datetime, policy
         TransitionRefused: the status, the role, the time or something missing does not allow it.
     """
     at = max(at, ticket.changed_at)
-    obstacle = _obstacle(ticket, command.ACTION, by, at) or _missing(ticket, command)
+    obstacle = _obstacle(ticket, command.ACTION, by, at) or _missing(ticket, command, by)
     if obstacle is not None:
         raise TransitionRefused(ticket, command.ACTION, obstacle, allowed(ticket, by, at))
     return record(ticket, _fact(ticket, command, by, policy), by=by, at=at)
@@ -125,14 +132,26 @@ def _obstacle(ticket: Ticket, action: Action, by: Actor, at: datetime) -> str | 
         return NOT_IN_THIS_ROLE
     if action is Action.REOPEN and not ticket.may_reopen(at):
         return WINDOW_OVER
+    if action in (Action.HAND_OVER, Action.QUEUE) and by.role is Role.AGENT and ticket.assignee != by.id:
+        return NOT_YOURS
+    if action is Action.TAKE_OVER and ticket.assignee == by.id:
+        return ALREADY_YOURS
     return None
 
 
-def _missing(ticket: Ticket, command: Command) -> str | None:
-    """What has to be filled in before."""
-    if isinstance(command, Triage) and command.type is None and ticket.type is None:
-        return TYPE_MISSING
-    return None
+def _missing(ticket: Ticket, command: Command, by: Actor) -> str | None:
+    """What the parameters lack, or what stands against them."""
+    match command:
+        case Triage(type=None) if ticket.type is None:
+            return TYPE_MISSING
+        case TakeOver(holder_is_present=True) if by.role is Role.AGENT:
+            return HOLDER_IS_PRESENT
+        case HandOver(obstacle=str(obstacle)):
+            return obstacle
+        case HandOver() if (command.assignee, command.team) == (ticket.assignee, ticket.team):
+            return ALREADY_THEIRS
+        case _:
+            return None
 
 
 # ------------------------------------------------------------------ facts
@@ -142,8 +161,8 @@ def _fact(ticket: Ticket, command: Command, by: Actor, policy: Policy) -> Fact:
     match command:
         case Triage():
             return _triaged(ticket, command, policy)
-        case Take(team=team):
-            return Assigned(assignee=by.id, team=team or ticket.team)
+        case Take() | TakeOver() | HandOver() | Queue():
+            return _assigned(ticket, command, by)
         case Start() | Wait() | Resume():
             return _status_changed(command, policy)
         case Reply(message_id=message_id, digest=digest, public=public):
@@ -152,6 +171,25 @@ def _fact(ticket: Ticket, command: Command, by: Actor, policy: Policy) -> Fact:
             return Resolved(code)
         case Confirm() | Close() | Reopen() | Cancel():
             return _ending(command)
+
+
+def _assigned(ticket: Ticket, command: Take | TakeOver | HandOver | Queue, by: Actor) -> Assigned:
+    match command:
+        case Take(team=team):
+            return Assigned(by.id, team or ticket.team, code="taken")
+        case TakeOver(reason=reason):
+            return Assigned(by.id, ticket.team, ticket.status, "taken_over", reason)
+        case HandOver(assignee=None, team=team, reason=reason) | Queue(team=team, reason=reason):
+            return queued(ticket, team, reason)
+        case HandOver(assignee=assignee, team=team, code=code, reason=reason):
+            status = ticket.status if ticket.status in WAITING.values() else Status.ASSIGNED
+            return Assigned(assignee, team, status, code, reason)
+
+
+def queued(ticket: Ticket, team: str | None, reason: str | None = None) -> Assigned:
+    """Nobody has it any more: it waits for somebody of the team."""
+    is_known = ticket.type is not None and ticket.status is not Status.NEW
+    return Assigned(None, team, Status.TRIAGED if is_known else Status.NEW, "queued", reason)
 
 
 def _triaged(ticket: Ticket, command: Triage, policy: Policy) -> Triaged:

@@ -28,6 +28,7 @@ def announce_opening(ticket: Ticket, change: Change) -> contract.TicketOpened:
         request_id=fact.request_id,
         opened_at=ticket.opened_at,
         linked_to=ticket.linked_to,
+        assignment=fact.assignment,
         first_response=target(ticket.first_response, change.at),
         resolution=target(ticket.resolution, change.at),
     )
@@ -93,8 +94,8 @@ def _event(before: Ticket, after: Ticket, change: Change) -> contract.TicketEven
             return contract.TicketReplied(**envelope, message_id=message_id, public=public)
         case changes.Triaged():
             return contract.TicketTriaged(**envelope)
-        case changes.Assigned():
-            return contract.TicketAssigned(**envelope)
+        case changes.Assigned(code=code):
+            return contract.TicketAssigned(**envelope, previous_agent=before.assignee, previous_team=before.team, reason=code)
         case changes.StatusChanged(action=action, reason=reason):
             return contract.TicketStatusChanged(**envelope, previous_status=before.status, action=action, reason=reason)
         case changes.Breached(target=name):

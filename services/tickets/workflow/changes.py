@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from services.tickets.sla import Priority, TargetName
-from services.tickets.workflow.status import Action, Status
+from services.tickets.workflow.status import Action, LinkKind, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,10 @@ class Opened:
     root_topic: str | None = None
     reference: str | None = None
     """The request's own service number where it is not the ticket's."""
+    team: str | None = None
+    assignee: str | None = None
+    assignment: str | None = None
+    """How the assignee was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,10 @@ class MessageAdded:
     request_id: UUID
     reference: str
     digest: str
+    thanks: bool = False
+    """Nothing but thanks."""
+    matched_by: str | None = None
+    """Why it is this ticket's: a code of `matching.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +86,13 @@ class Triaged:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """Someone took it."""
+    """Someone took it or was given it; without an assignee it waits in the team's queue. ``code`` is how, ``reason`` why."""
 
-    assignee: str
+    assignee: str | None
     team: str | None
+    status: Status = Status.ASSIGNED
+    code: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +145,68 @@ class Breached:
     target: TargetName
 
 
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """The customer was asked once more for the answer that the ticket waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepChanged:
+    """The service is a step further, or had to go back to one."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Another ticket goes on for both. ``paused`` names the targets whose clocks stood still, for the undoing."""
+
+    into: str
+    paused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unmerged:
+    """It stands by itself again, as it was."""
+
+    parted_from: str
+    status: Status
+    paused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """Another ticket was merged into this one, or (``removed``) parted from it."""
+
+    number: str
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """It has to do with another ticket, or (``removed``) no longer."""
+
+    other: str
+    kind: LinkKind
+    removed: bool = False
+
+
+CaseFact = Reminded | StepChanged | Merged | Unmerged | Absorbed | Linked
+
 Fact = (
-    Opened | MessageAdded | Replied | Triaged | Assigned | StatusChanged | Resolved | Confirmed | Reopened | Closed | Cancelled | Breached
+    CaseFact
+    | Opened
+    | MessageAdded
+    | Replied
+    | Triaged
+    | Assigned
+    | StatusChanged
+    | Resolved
+    | Confirmed
+    | Reopened
+    | Closed
+    | Cancelled
+    | Breached
 )
 
 NAMES: Final[dict[type[Fact], str]] = {
@@ -151,6 +222,12 @@ NAMES: Final[dict[type[Fact], str]] = {
     Closed: "ticket.closed",
     Cancelled: "ticket.cancelled",
     Breached: "sla.breached",
+    Reminded: "ticket.reminded",
+    StepChanged: "ticket.step_changed",
+    Merged: "ticket.merged",
+    Unmerged: "ticket.unmerged",
+    Absorbed: "ticket.absorbed",
+    Linked: "ticket.linked",
 }
 """How the history calls each fact."""
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from services.tickets.sla import Priority
-from services.tickets.workflow.status import Action, Cause, Role
+from services.tickets.workflow.status import Action, Cause, LinkKind, Role, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,36 @@ class Take:
 
     ACTION: ClassVar = Action.TAKE
     team: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Take it from a colleague. ``holder_is_present``: he is at work, so that he can be asked."""
+
+    ACTION: ClassVar = Action.TAKE_OVER
+    reason: str
+    holder_is_present: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Give it to an agent, or, without one, into a team's queue. ``obstacle``: why the new holder cannot have it."""
+
+    ACTION: ClassVar = Action.HAND_OVER
+    assignee: str | None
+    team: str | None
+    code: str = "handed_over"
+    reason: str | None = None
+    obstacle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Put it back into the team's queue."""
+
+    ACTION: ClassVar = Action.QUEUE
+    team: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +144,82 @@ class Cancel:
     reason: str
 
 
-Command = Triage | Take | Start | Wait | Resume | Reply | Resolve | Confirm | Close | Reopen | Cancel
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write something down for colleagues; the customer never sees it."""
+
+    ACTION: ClassVar = Action.NOTE
+    message_id: UUID
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Say how far the service is (`steps.py`)."""
+
+    ACTION: ClassVar = Action.STEP
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """It is the same matter as another ticket, which goes on for both. ``obstacle``: why that cannot be."""
+
+    ACTION: ClassVar = Action.MERGE
+    into: str
+    obstacle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmerge:
+    """It was not. ``status`` is the one before the merge, ``paused`` names the targets whose clocks stood still then."""
+
+    ACTION: ClassVar = Action.UNMERGE
+    status: Status
+    paused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """It has to do with another ticket. ``obstacle``: why that cannot be noted."""
+
+    ACTION: ClassVar = Action.LINK
+    other: str
+    kind: LinkKind
+    obstacle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unlink:
+    """It has not. ``obstacle``: they are not linked so."""
+
+    ACTION: ClassVar = Action.UNLINK
+    other: str
+    kind: LinkKind
+    obstacle: str | None = None
+
+
+CaseCommand = Note | Step | Merge | Unmerge | Link | Unlink
+Command = (
+    Triage | Take | TakeOver | HandOver | Queue | Start | Wait | Resume | Reply | Resolve | Confirm | Close | Reopen | Cancel | CaseCommand
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A reply before its text is sealed and put away: the handlers turn it into a `Reply`."""
 
+    ACTION: ClassVar = Action.REPLY
     text: str
     public: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """A hand-over before the new holder is found: the handlers turn it into a `HandOver`, after the note for him."""
+
+    ACTION: ClassVar = Action.HAND_OVER
+    agent: str | None = None
+    team: str | None = None
+    reason: str | None = None
+    note: Letter | None = None

@@ -10,20 +10,27 @@ from functools import reduce
 from services.tickets import sla
 from services.tickets.sla import Clock, TargetName
 from services.tickets.workflow.changes import (
+    Absorbed,
     Assigned,
     Breached,
     Cancelled,
+    CaseFact,
     Change,
     Closed,
     Confirmed,
     Fact,
+    Linked,
+    Merged,
     MessageAdded,
     Opened,
+    Reminded,
     Reopened,
     Replied,
     Resolved,
     StatusChanged,
+    StepChanged,
     Triaged,
+    Unmerged,
 )
 from services.tickets.workflow.status import Status
 from services.tickets.workflow.ticket import Ticket
@@ -52,7 +59,7 @@ def opened(change: Change) -> Ticket:
         number=fact.number,
         series=fact.series,
         version=1,
-        status=Status.NEW,
+        status=Status.ASSIGNED if fact.assignee else Status.NEW,
         customer_id=fact.customer_id,
         channel=fact.channel,
         locale=fact.locale,
@@ -64,8 +71,8 @@ def opened(change: Change) -> Ticket:
         root_topic=fact.root_topic,
         product_model=fact.product_model,
         batch=None,
-        team=None,
-        assignee=None,
+        team=fact.team,
+        assignee=fact.assignee,
         opened_at=change.at,
         changed_at=change.at,
         episode=0,
@@ -88,7 +95,13 @@ def evolve(ticket: Ticket, change: Change) -> Ticket:
     if change.version != ticket.version + 1:
         raise OutOfOrder(f"{ticket.number}: version {change.version} after {ticket.version}")
     changed = replace(ticket, version=change.version, changed_at=max(ticket.changed_at, change.at))
-    return _apply(changed, change.fact, change.at)
+    after = _apply(changed, change.fact, change.at)
+    return after if after.status is ticket.status else _waiting(after, change.at)
+
+
+def _waiting(ticket: Ticket, at: datetime) -> Ticket:
+    """The time for which the customer is waited for begins and ends with the status."""
+    return replace(ticket, waiting_since=at if ticket.status is Status.WAITING_CUSTOMER else None, reminded_at=None)
 
 
 def _apply(ticket: Ticket, fact: Fact, at: datetime) -> Ticket:
@@ -102,14 +115,44 @@ def _apply(ticket: Ticket, fact: Fact, at: datetime) -> Ticket:
         case Reopened():
             return replace(ticket, status=Status.ASSIGNED, closed_at=None, resolution=sla.restart(ticket.resolution))
         case Closed():
-            return replace(ticket, status=Status.CLOSED, closed_at=at)
+            return replace(_unsolved(ticket, at), status=Status.CLOSED, closed_at=at)
         case Cancelled():
-            stopped = replace(ticket, first_response=sla.stop(ticket.first_response, at), resolution=sla.stop(ticket.resolution, at))
-            return replace(stopped, status=Status.CANCELLED, closed_at=at)
+            return replace(_stopped(ticket, at), status=Status.CANCELLED, closed_at=at)
         case Breached(target=target):
             return _replace_clock(ticket, target, sla.announce_breach(ticket.clock(target)))
+        case Reminded() | StepChanged() | Merged() | Unmerged() | Absorbed() | Linked():
+            return _apply_case(ticket, fact, at)
         case Opened():
             raise OutOfOrder(f"{ticket.number} is opened twice")
+
+
+def _apply_case(ticket: Ticket, fact: CaseFact, at: datetime) -> Ticket:
+    match fact:
+        case Reminded():
+            return replace(ticket, reminded_at=at)
+        case StepChanged(step=step):
+            return replace(ticket, step=step)
+        case Merged(into=into):
+            return replace(_stopped(ticket, at), status=Status.MERGED, closed_at=at, merged_into=into)
+        case Unmerged(status=status, paused=paused):
+            restored = replace(ticket, status=status, closed_at=None, merged_into=None)
+            for target in TargetName:
+                restored = _replace_clock(restored, target, sla.unstop(ticket.clock(target), paused=target in paused))
+            return restored
+        case Absorbed() | Linked():
+            return ticket
+
+
+def _stopped(ticket: Ticket, at: datetime) -> Ticket:
+    """No open target counts any more."""
+    for target in TargetName:
+        ticket = _replace_clock(ticket, target, sla.stop(ticket.clock(target), at))
+    return ticket
+
+
+def _unsolved(ticket: Ticket, at: datetime) -> Ticket:
+    """A ticket that is closed without a solution, because its customer does not answer, takes its targets out of every count."""
+    return _stopped(ticket, at) if ticket.waiting_since is not None else ticket
 
 
 def _apply_progress(ticket: Ticket, fact: MessageAdded | Confirmed | StatusChanged | Assigned | Triaged, at: datetime) -> Ticket:
@@ -121,10 +164,16 @@ def _apply_progress(ticket: Ticket, fact: MessageAdded | Confirmed | StatusChang
         case StatusChanged(status=status, pauses=pauses):
             resolution = sla.pause(ticket.resolution, at) if pauses else sla.resume(ticket.resolution, at)
             return replace(ticket, status=status, resolution=resolution)
-        case Assigned(assignee=assignee, team=team):
-            return replace(ticket, status=Status.ASSIGNED, assignee=assignee, team=team)
+        case Assigned():
+            return _assign(ticket, fact, at)
         case Triaged():
             return _triage(ticket, fact, at)
+
+
+def _assign(ticket: Ticket, fact: Assigned, at: datetime) -> Ticket:
+    assigned = replace(ticket, status=fact.status, assignee=fact.assignee, team=fact.team)
+    # whoever gets what waits for something goes on waiting
+    return assigned if fact.status is ticket.status else replace(assigned, resolution=sla.resume(ticket.resolution, at))
 
 
 def _resolve(ticket: Ticket, code: str, at: datetime) -> Ticket:
@@ -142,11 +191,13 @@ def _resolve(ticket: Ticket, code: str, at: datetime) -> Ticket:
 def _triage(ticket: Ticket, fact: Triaged, at: datetime) -> Ticket:
     triaged = replace(
         ticket,
-        status=Status.TRIAGED,
+        status=Status.TRIAGED if ticket.status is Status.NEW else ticket.status,
         type=fact.type,
         priority=fact.priority,
         category=fact.category,
         root_topic=fact.root_topic,
+        # the steps of another kind of service say nothing about this one
+        step=ticket.step if fact.type == ticket.type else None,
     )
     if fact.promise is None:
         return triaged

@@ -56,7 +56,21 @@ def first_priority(request_type: str | None) -> Priority:
     return Priority.HIGH if request_type == RequestType.COMPLAINT else Priority.NORMAL
 
 
-def open_request(request: Request, at: datetime, policy: Policy, *, after: Ticket | None = None, number: str | None = None) -> Change:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose a ticket is from its first moment: an agent's, or a team's while nobody of it can take it. ``code`` tells how it was found."""
+
+    team: str | None = None
+    agent: str | None = None
+    code: str | None = None
+
+
+NOBODY: Final = Place()
+
+
+def open_request(
+    request: Request, at: datetime, policy: Policy, *, after: Ticket | None = None, number: str | None = None, place: Place = NOBODY
+) -> Change:
     """A request becomes a ticket, or, ``after`` an older one whose window is over, a linked ticket with its own ``number``."""
     priority = first_priority(request.type)
     fact = Opened(
@@ -74,11 +88,14 @@ def open_request(request: Request, at: datetime, policy: Policy, *, after: Ticke
         digest=request.digest,
         linked_to=after.number if after else None,
         reference=request.reference if number else None,
+        team=place.team,
+        assignee=place.agent,
+        assignment=place.code,
     )
     return Change(1, at, CUSTOMER.id, fact)
 
 
-def open_after_low_answer(older: Ticket, number: str, at: datetime, policy: Policy) -> Change:
+def open_after_low_answer(older: Ticket, number: str, at: datetime, policy: Policy, *, place: Place = NOBODY) -> Change:
     """A low answer after the window opens a linked ticket on the same matter; it is looked at like a complaint."""
     fact = Opened(
         number=number,
@@ -96,5 +113,8 @@ def open_after_low_answer(older: Ticket, number: str, at: datetime, policy: Poli
         linked_to=older.number,
         category=older.category,
         root_topic=older.root_topic,
+        team=place.team,
+        assignee=place.agent,
+        assignment=place.code,
     )
     return Change(1, at, SYSTEM.id, fact)

@@ -1,0 +1,187 @@
+"""Parameters of actions as callers send them, each with the command that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from services.tickets.sla import Priority
+from services.tickets.workflow import commands
+from services.tickets.workflow.commands import Command, Delegation, Letter
+from services.tickets.workflow.status import Action, Cause
+from shared.events.codes import RequestType
+from shared.http.fields import Boolean, Code, RequestModel, Text
+
+ListCode = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$"), Field(description="a code of the organisation's lists")
+]
+
+
+class TriageParams(RequestModel):
+    """What it is and how soon it matters."""
+
+    priority: Priority
+    type: RequestType | None = Field(default=None, description="may stay out where the request named it")
+    category: ListCode | None = None
+    root_topic: ListCode | None = None
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Triage(self.priority, self.type, self.category, self.root_topic)
+
+
+class TakeParams(RequestModel):
+    """For which team, if for any."""
+
+    team: ListCode | None = None
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Take(self.team)
+
+
+class TakeOverParams(RequestModel):
+    """Why it changes hands without its holder."""
+
+    reason: ListCode = Field(description="such as holder_absent, customer_asked, expertise")
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.TakeOver(self.reason)
+
+
+class HandOverParams(RequestModel):
+    """To whom: an agent, a team (whoever's turn it is, or its queue), or an agent as one of a team."""
+
+    agent: Code | None = None
+    team: ListCode | None = None
+    reason: ListCode | None = None
+    note: Text | None = Field(default=None, description="for colleagues; stands among the ticket's messages")
+
+    @model_validator(mode="after")
+    def _to_somebody(self) -> HandOverParams:
+        if self.agent is None and self.team is None:
+            raise PydanticCustomError("nobody_named", "Name an agent, a team, or both")
+        return self
+
+    def command(self) -> Delegation:
+        """In the workflow's terms."""
+        note = None if self.note is None else Letter(self.note, public=False)
+        return Delegation(self.agent, self.team, self.reason, note)
+
+
+class QueueParams(RequestModel):
+    """Why nobody has it any more, if there is something to say."""
+
+    reason: ListCode | None = None
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Queue(reason=self.reason)
+
+
+class StartParams(RequestModel):
+    """Nothing to fill in."""
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Start()
+
+
+class WaitParams(RequestModel):
+    """What the ticket waits for."""
+
+    on: Cause
+    reason: ListCode | None = None
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Wait(self.on, self.reason)
+
+
+class ResumeParams(RequestModel):
+    """Nothing to fill in."""
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Resume()
+
+
+class ReplyParams(RequestModel):
+    """What is written, and to whom."""
+
+    text: Text
+    public: Boolean = Field(default=True, description="false: a note for colleagues, which is no first response")
+
+    def command(self) -> Letter:
+        """In the workflow's terms."""
+        return Letter(self.text, self.public)
+
+
+class ResolveParams(RequestModel):
+    """Which kind of solution was given."""
+
+    resolution_code: ListCode
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Resolve(self.resolution_code)
+
+
+class ConfirmParams(RequestModel):
+    """Nothing to fill in."""
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Confirm()
+
+
+class CloseParams(RequestModel):
+    """Why, if there is something to say."""
+
+    reason: ListCode = "staff"
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Close(self.reason)
+
+
+class ReopenParams(RequestModel):
+    """Why, if there is something to say."""
+
+    reason: ListCode = "staff"
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Reopen(self.reason)
+
+
+class CancelParams(RequestModel):
+    """Why there will be no solution."""
+
+    reason: Literal["withdrawn", "duplicate", "spam", "test", "not_a_request"]
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Cancel(self.reason)
+
+
+PARAMS: Final[Mapping[Action, type[BaseModel]]] = {
+    Action.TRIAGE: TriageParams,
+    Action.TAKE: TakeParams,
+    Action.TAKE_OVER: TakeOverParams,
+    Action.HAND_OVER: HandOverParams,
+    Action.QUEUE: QueueParams,
+    Action.START: StartParams,
+    Action.WAIT: WaitParams,
+    Action.RESUME: ResumeParams,
+    Action.REPLY: ReplyParams,
+    Action.RESOLVE: ResolveParams,
+    Action.CONFIRM: ConfirmParams,
+    Action.CLOSE: CloseParams,
+    Action.REOPEN: ReopenParams,
+    Action.CANCEL: CancelParams,
+}
