@@ -180,6 +180,14 @@ def stop(clock: Clock, at: datetime) -> Clock:
     return replace(resume(clock, at), stopped_at=at)
 
 
+def unstop(clock: Clock, *, paused: bool) -> Clock:
+    """The ending is undone: the clock runs on as if it had never been stopped, or, if it was ``paused`` then, its pause goes on."""
+    if clock.stopped_at is None:
+        return clock
+    pauses = (*clock.pauses[:-1], Pause(clock.pauses[-1].started_at)) if paused else clock.pauses
+    return replace(clock, stopped_at=None, pauses=pauses)
+
+
 def retarget(clock: Clock, budget: timedelta, policy_version: int, at: datetime) -> Clock:
     """Another promise: keeps the start and the pauses already served. A breach stays announced if the new due time has passed too."""
     if not clock.is_open:
