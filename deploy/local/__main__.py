@@ -13,7 +13,7 @@ from deploy.local.ports import PortTaken
 from deploy.local.progress import Progress
 from deploy.local.services import BadPort
 from deploy.local.startup import bring_up
-from deploy.local.supervisor import StopRequested, Supervisor, request_stop, stop_signals
+from deploy.local.supervisor import StopRequested, Supervisor, request_stop, restart_signal, stop_signals
 
 
 def main() -> int:
@@ -38,7 +38,8 @@ def run(home: Home, console: Console) -> None:
     try:
         platform = bring_up(home, supervisor, progress)
         banner.show(console, platform, progress.seconds)
-        supervisor.watch()
+        with restart_signal(supervisor.ask_restart):
+            supervisor.watch()
     finally:
         stop(supervisor, console)
 

@@ -5,6 +5,7 @@ secrets.json      signing key and database password, made once (0600)
 keys.json         API keys, one per role (0600)
 environment       what the services are given, for a shell that wants to look at them (0600)
 ports.json        the ports of PostgreSQL and the broker
+clock             the business clock of the next start, as AFTERCARE_CLOCK writes it; absent: real time
 postgres/ kafka/ noida-db/ mail/ files/ logs/
 """
 
@@ -89,6 +90,20 @@ class Home:
     def ports(self, names: list[str]) -> Mapping[str, int]:
         """Free ports, the same as last time where possible."""
         return ports.remembered(self.path / "ports.json", names)
+
+    @property
+    def business_clock(self) -> str | None:
+        """What `AFTERCARE_CLOCK` is to be for the services; None is real time."""
+        file = self.path / "clock"
+        return file.read_text().strip() if file.exists() else None
+
+    def set_business_clock(self, text: str | None) -> None:
+        """For services that start from now on."""
+        file = self.path / "clock"
+        if text is None:
+            file.unlink(missing_ok=True)
+        else:
+            write_private(file, text + "\n")
 
     def remember_environment(self, environment: Mapping[str, str]) -> None:
         """Write it as lines that a shell reads: `set -a; . .aftercare/environment`."""

@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from deploy.local.child import Program
 from deploy.local.home import Home
 from deploy.local.server import Server
+from shared.clock import CLOCK_VARIABLE
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {"intake": 8001, "tickets": 8002, "feedback": 8003, "metrics": 8004}
 
@@ -70,8 +71,8 @@ def environment(home: Home, sites: Sequence[Address], databases: Mapping[str, st
         told[site.port_variable] = str(site.port)
         told[f"{site.service.upper()}_PUBLIC_URL"] = site.public_url
         told[database_variable(site.service)] = databases[site.service]
-    if clock := os.environ.get("AFTERCARE_CLOCK"):
-        told["AFTERCARE_CLOCK"] = clock
+    if clock := os.environ.get(CLOCK_VARIABLE):
+        told[CLOCK_VARIABLE] = clock
     return told
 
 
@@ -85,10 +86,11 @@ def python(home: Home, told: Mapping[str, str], name: str, *arguments: str) -> P
 class ServiceProcess(Server):
     """One service with its doors, consumer, relay and timers in one process."""
 
-    def __init__(self, program: Program, port: int) -> None:
+    def __init__(self, program: Program, port: int, home: Home) -> None:
         super().__init__(program.name)
         self._program = program
         self._port = port
+        self._home = home
 
     def prepare(self) -> None:
         """Nothing: its data is in the database."""
@@ -104,4 +106,6 @@ class ServiceProcess(Server):
         return False
 
     def program(self) -> Program:
-        return self._program
+        """With the business clock that the home has now."""
+        clock = os.environ.get(CLOCK_VARIABLE) or self._home.business_clock
+        return self._program if clock is None else replace(self._program, env={**(self._program.env or {}), CLOCK_VARIABLE: clock})

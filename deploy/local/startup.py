@@ -104,4 +104,4 @@ def start_services(home: Home, sites: Sequence[Address], told: Mapping[str, str]
 
 
 def _service(home: Home, site: Address, told: Mapping[str, str]) -> Server:
-    return ServiceProcess(python(home, told, site.service, "-m", f"services.{site.service}", "all"), site.port)
+    return ServiceProcess(python(home, told, site.service, "-m", f"services.{site.service}", "all"), site.port, home)

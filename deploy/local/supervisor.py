@@ -45,6 +45,8 @@ class Supervisor:
     tick: float = 0.2
     """Seconds between two looks."""
     groups: list[list[Watched]] = field(default_factory=list)
+    restart_asked: bool = False
+    """Set by `ask_restart`: the last group is to be stopped cleanly and started again at the next look."""
 
     def begin(self, servers: Sequence[Server], *, stop_time: float) -> None:
         """Start a group without waiting. Each has `stop_time` seconds to end when all is stopped."""
@@ -61,9 +63,20 @@ class Supervisor:
     def watch(self) -> NoReturn:
         """Keep them running until an exception (see `stop_signals`) ends it."""
         while True:
-            for watched in self._all():
-                self.look_after(watched)
+            self.look()
             time.sleep(self.tick)
+
+    def look(self) -> None:
+        """Do what was asked, and look after every server once."""
+        if self.restart_asked:
+            self.restart_asked = False
+            self._restart(self.groups[-1])
+        for watched in self._all():
+            self.look_after(watched)
+
+    def ask_restart(self) -> None:
+        """Have the servers that were started last begin anew, with what their programs read then. Safe in a signal handler."""
+        self.restart_asked = True
 
     def look_after(self, watched: Watched) -> None:
         """One look at one server: note its death, start it again when its time has come, tell when it is back."""
@@ -81,20 +94,29 @@ class Supervisor:
         """End all of them, the last group first; within a group all at once. Time that one group leaves is the next one's."""
         deadline = time.monotonic()
         for group in reversed(self.groups):
-            running = [watched for watched in group if watched.server.alive]
-            for watched in running:
-                watched.server.child.ask_to_stop()
             deadline += max(watched.stop_time for watched in group)
-            for watched in running:
-                if not watched.server.child.wait(max(0.0, deadline - time.monotonic())):
-                    self.say(f"{watched.server.name} did not end in time and is killed")
-                    watched.server.kill()
+            self._end(group, deadline)
 
     def kill(self) -> None:
         """End all of them at once and not cleanly."""
         for watched in self._all():
             if watched.server.alive:
                 os.kill(watched.server.child.pid, signal.SIGKILL)
+
+    def _restart(self, group: Sequence[Watched]) -> None:
+        self._end(group, time.monotonic() + max(watched.stop_time for watched in group))
+        for watched in group:
+            watched.is_back = False
+            self._begin_again(watched)
+
+    def _end(self, group: Sequence[Watched], deadline: float) -> None:
+        running = [watched for watched in group if watched.server.alive]
+        for watched in running:
+            watched.server.child.ask_to_stop()
+        for watched in running:
+            if not watched.server.child.wait(max(0.0, deadline - time.monotonic())):
+                self.say(f"{watched.server.name} did not end in time and is killed")
+                watched.server.kill()
 
     def _all(self) -> Iterator[Watched]:
         for group in self.groups:
@@ -143,6 +165,16 @@ def stop_signals(action: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def restart_signal(action: Callable[[], None]) -> Iterator[None]:
+    """Within, SIGUSR1 means `action`: `make demo` asks so for another clock."""
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: action())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def request_stop() -> NoReturn:

@@ -141,3 +141,14 @@ def test_given_databases_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKETS_DATABASE_URL", "postgresql://db.example.com/tickets")
 
     assert services.given_databases() == {"tickets": "postgresql://db.example.com/tickets"}
+
+
+def test_the_clock_of_the_next_start_is_kept_until_it_is_taken_back(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert home.business_clock is None
+
+    home.set_business_clock("60@2026-11-25T10:00:00Z/2026-11-20T00:00:00Z")
+    assert Home(tmp_path).business_clock == "60@2026-11-25T10:00:00Z/2026-11-20T00:00:00Z"
+
+    home.set_business_clock(None)
+    assert home.business_clock is None

@@ -36,9 +36,7 @@ def look_until(supervisor: Supervisor, condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
-        for group in supervisor.groups:
-            for watched in group:
-                supervisor.look_after(watched)
+        supervisor.look()
 
 
 def test_a_server_that_dies_is_started_again(supervisor: Supervisor, journal: Path, said: list[str]) -> None:
@@ -70,6 +68,22 @@ def test_a_server_that_keeps_dying_waits_longer_each_time(supervisor: Supervisor
     look_until(supervisor, lambda: len(said) == 3)
 
     assert ["in 0.5 s" in said[0], "in 1 s" in said[1], "in 2 s" in said[2]] == [True] * 3
+
+
+def test_the_last_group_begins_anew_when_asked_and_the_others_go_on(supervisor: Supervisor, journal: Path, said: list[str]) -> None:
+    database, service = FakeServer("postgres", journal), FakeServer("tickets", journal)
+    supervisor.begin([database], stop_time=5)
+    supervisor.begin([service], stop_time=5)
+    supervisor.await_ready()
+    before = (database.child.pid, service.child.pid)
+
+    supervisor.ask_restart()
+    look_until(supervisor, lambda: "tickets is ready again" in said)
+
+    assert database.child.pid == before[0]
+    assert service.child.pid != before[1]
+    assert not [line for line in said if "starting it again" in line]  # it was no death
+    supervisor.stop()
 
 
 def test_the_wait_grows_to_half_a_minute() -> None:
