@@ -7,7 +7,7 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from shared.auth import Keys
+from shared.auth import Keys, Sessions
 from shared.database import Database
 from shared.health import Health
 from shared.outbox import Wakeup
@@ -32,7 +32,9 @@ class Runtime(Generic[S]):
         self.service = settings.service
         self.version = release()
         self.keys = Keys(database)
-        self.cursors = Cursors(settings.signing_key.get_secret_value())
+        signing_key = settings.signing_key.get_secret_value()
+        self.sessions = Sessions(self.keys, signing_key)
+        self.cursors = Cursors(signing_key)
         self.health = Health(database)
         self.wakeup = Wakeup()
         """Call it after COMMIT of a transaction that appended to the outbox; the relay of this process then need not wait for its poll."""

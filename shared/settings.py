@@ -59,6 +59,8 @@ class ServiceSettings(BaseSettings):
     metrics_public_url: str = Field(default="http://127.0.0.1:8004", validation_alias="METRICS_PUBLIC_URL")
     cors_origins: str = Field(default="", validation_alias="AFTERCARE_CORS_ORIGINS")
     """Further origins, separated by commas, whose pages may call us."""
+    cookie_domain: str = Field(default="", pattern=r"^[A-Za-z0-9.-]{0,253}$", validation_alias="AFTERCARE_COOKIE_DOMAIN")
+    """Domain that the services' hosts share, when each has a host of its own; by default the cookie of a session is for one host."""
 
     def __init__(self, **values: Any) -> None:
         super().__init__(_env_prefix=f"{self.service.upper()}_", **values)

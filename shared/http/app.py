@@ -15,18 +15,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import errors
+from shared.auth import CSRF_HEADER
 from shared.http import openapi, probes, problems
 from shared.http.docs import docs_router
 from shared.http.door import REQUEST_ID, Door, Faults
 from shared.http.express import Express
 from shared.http.keys import REPLAYED
+from shared.http.login import login_router
 from shared.http.routes import ScopedRoute, UnprotectedRoute
 from shared.runtime import AnyRuntime
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _READABLE: Final = ["ETag", "Location", "Link", "Retry-After", REPLAYED, REQUEST_ID]
-_SENDABLE: Final = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", REQUEST_ID, "traceparent"]
+_SENDABLE: Final = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", CSRF_HEADER, REQUEST_ID, "traceparent"]
 
 
 class Unknown(errors.NotFound):
@@ -68,6 +70,7 @@ def create_app(runtime: AnyRuntime, *, title: str, description: str, lifespan: L
     # a route that bypasses http.Router is refused as well
     app.router.route_class = ScopedRoute
     app.include_router(probes.router)
+    app.include_router(login_router())
     app.include_router(docs_router(app))
     _handle_errors(app)
     _add_middleware(app, runtime)
@@ -81,6 +84,8 @@ def _add_middleware(app: FastAPI, runtime: AnyRuntime) -> None:
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(runtime.settings.origins),
+        # the session's cookie: SameSite=Strict keeps it from other sites, the CSRF token guards what it may change
+        allow_credentials=True,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=_SENDABLE,
         expose_headers=_READABLE,

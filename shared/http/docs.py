@@ -1,40 +1,57 @@
-"""`/docs`: the OpenAPI document as a page to try out. The only page of the HTTP base, so the only one that needs scripts."""
+"""`/docs`: the OpenAPI document as a page to try out, by Swagger UI, which we serve ourselves."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
+import html
+from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, Response
 
+from shared.http.assets import Assets, assets_router
 from shared.http.routes import PUBLIC, Router
 
-_LIBRARY: Final = "https://cdn.jsdelivr.net"
-_INLINE: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+WEB: Final = Path(__file__).parent / "web"
+ASSETS: Final = Assets(WEB / "swagger-ui", WEB / "docs")
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""Scripts only from our own files. Swagger UI writes styles into its elements, so those must be let through."""
 
 
 def docs_router(app: FastAPI) -> APIRouter:
-    """The route of the page."""
+    """The routes of the page and of its files."""
     router = Router(include_in_schema=False)
-    page = bytes(get_swagger_ui_html(openapi_url="/openapi.json", title=app.title, swagger_favicon_url="data:,").body)
-    policy = _policy(page.decode())
+    router.include_router(assets_router("/docs/assets", ASSETS, operation_id="getDocsAsset", tag="documentation"))
+    page = _page(app.title)
 
     @router.get("/docs", scope=PUBLIC("documentation"), response_class=HTMLResponse)
     async def docs() -> Response:
-        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+        return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
     return router
 
 
-def _policy(page: str) -> str:
-    """Its own script by its digest, Swagger UI from where FastAPI takes it, and calls to ourselves; nothing else."""
-    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in _INLINE.findall(page)]
-    scripts = " ".join([_LIBRARY, *(f"'sha256-{digest}'" for digest in digests)])
-    return (
-        f"default-src 'none'; script-src {scripts}; style-src {_LIBRARY} 'unsafe-inline'; img-src 'self' data:; "
-        "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
+def _page(title: str) -> str:
+    def address(name: str) -> str:
+        return f"docs/assets/{ASSETS.url(name)}"
+
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(title)}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{address("swagger-ui.css")}">
+</head>
+<body>
+<div id="swagger-ui" data-document="openapi.json"></div>
+<script src="{address("swagger-ui-bundle.js")}"></script>
+<script src="{address("docs.js")}"></script>
+</body>
+</html>
+"""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from shared.auth import COOKIE, CSRF_HEADER
 from shared.http.problems import MEDIA_TYPE
 
 PROBLEM_SCHEMA: Final[Mapping[str, Any]] = {
@@ -49,6 +50,13 @@ API_KEY_SCHEME: Final[Mapping[str, Any]] = {
     "description": "An API key. The names beside it are the scopes that a route demands.",
 }
 
+SESSION_SCHEME: Final[Mapping[str, Any]] = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": COOKIE,
+    "description": f"The cookie that `/login` sets for browsers. A change needs the session's token in `{CSRF_HEADER}` as well.",
+}
+
 
 def problem_response(status: int) -> dict[str, Any]:
     """A response of a route that is a problem."""
@@ -64,7 +72,7 @@ def complete(app: FastAPI) -> None:
         document = generate()
         components = document.setdefault("components", {})
         components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
-        components.setdefault("securitySchemes", {})["apiKey"] = API_KEY_SCHEME
+        components.setdefault("securitySchemes", {}).update(apiKey=API_KEY_SCHEME, session=SESSION_SCHEME)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

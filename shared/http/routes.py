@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from shared import errors
 from shared.auth import Principal, Scope
+from shared.http import admission
 from shared.http.body import BODY_LIMIT, BoundedRequest
 from shared.http.keys import IdempotencyKey
 from shared.http.openapi import problem_response
@@ -30,6 +31,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _ACCESS: Final = "x-access"
 _LIMIT: Final = "x-body-limit"
+_PAGE: Final = "x-page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ class ScopedRoute(APIRoute):
             raise UnprotectedRoute(f"{path} declares no scope. Use http.Router and give scope=, or scope=http.PUBLIC('why').")
         self.access: str | PUBLIC = extra[_ACCESS]
         self.body_limit: int = extra.get(_LIMIT, BODY_LIMIT)
-        options["openapi_extra"] = {name: value for name, value in extra.items() if name not in {_ACCESS, _LIMIT}}
-        options["openapi_extra"]["security"] = [] if isinstance(self.access, PUBLIC) else [{"apiKey": [str(self.access)]}]
+        self.is_page: bool = extra.get(_PAGE, False)
+        options["openapi_extra"] = {name: value for name, value in extra.items() if name not in {_ACCESS, _LIMIT, _PAGE}}
+        options["openapi_extra"]["security"] = [] if isinstance(self.access, PUBLIC) else _credentials(str(self.access))
         super().__init__(path, endpoint, **options)
         documented = problems_of_route(self)
         self.responses = {**{status: problem_response(status) for status in sorted(documented)}, **self.responses}
@@ -64,11 +67,17 @@ class ScopedRoute(APIRoute):
         reads_json = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
         known = frozenset(_query_names(self.dependant))
         demanded = None if isinstance(self.access, PUBLIC) else str(self.access)
+        is_page = self.is_page
         refuses_unknown = demanded is not None or self.path.startswith("/v1/")
 
         async def handler(request: Request) -> Response:
             if demanded is not None:
-                await _admit(request, demanded)
+                try:
+                    await admission.admit(request, demanded)
+                except (errors.Unauthorized, errors.Forbidden) as refusal:
+                    if is_page and admission.wants_page(request):
+                        return admission.to_login(request, refusal)
+                    raise
             if request.scope["query_string"] and refuses_unknown:
                 _refuse_unknown_query(request, known)
             _refuse_nul(request)
@@ -94,10 +103,9 @@ class HotRoute(ScopedRoute):
         return cast(Handler, self.endpoint.__wrapped__)  # type: ignore[attr-defined]
 
 
-async def _admit(request: Request, scope: str) -> None:
-    principal = await request.app.state.runtime.keys.principal(request.headers.get("authorization"))
-    principal.demand(scope)
-    request.state.principal = principal
+def _credentials(scope: str) -> list[dict[str, list[str]]]:
+    """Either of them is enough."""
+    return [{"apiKey": [scope]}, {"session": [scope]}]
 
 
 def _refuse_unknown_query(request: Request, known: frozenset[str]) -> None:
@@ -154,8 +162,8 @@ def problems_of_route(route: ScopedRoute) -> set[int]:
 class Router(APIRouter):
     """An APIRouter whose routes demand a scope.
 
-    Further arguments of the verbs: `problems`, the statuses of problems that this route alone can answer (409, 410 ...), and `body_limit`
-    in bytes. All others are FastAPI's.
+    Further arguments of the verbs: `problems`, the statuses of problems that this route alone can answer (409, 410 ...), `body_limit` in
+    bytes, and `page`, for HTML that people look at: who is not admitted is led to the sign-in page. All others are FastAPI's.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -200,7 +208,12 @@ class Router(APIRouter):
     def _register(self, method: str, path: str, scope: str | PUBLIC, options: dict[str, Any]) -> Callable[[Endpoint], Endpoint]:
         if not isinstance(scope, PUBLIC) and scope not in set(Scope):
             raise UnprotectedRoute(f"{path} demands {scope!r}, which is not a scope of shared/auth.py.")
-        extra = {**options.pop("openapi_extra", {}), _ACCESS: scope, _LIMIT: options.pop("body_limit", BODY_LIMIT)}
+        extra = {
+            **options.pop("openapi_extra", {}),
+            _ACCESS: scope,
+            _LIMIT: options.pop("body_limit", BODY_LIMIT),
+            _PAGE: options.pop("page", False),
+        }
         declared: Iterable[int] = options.pop("problems", ())
         responses: Mapping[int | str, Any] = options.pop("responses", {})
 

@@ -22,6 +22,12 @@ OPERATORS = {
     ("GET", "/problems"): None,
     ("GET", "/problems/{code}"): None,
     ("GET", "/docs"): None,
+    ("GET", "/docs/assets/{release}/{name}"): None,
+    ("GET", "/login"): None,
+    ("POST", "/login"): None,
+    ("POST", "/logout"): None,
+    ("GET", "/login/assets/{release}/{name}"): None,
+    ("GET", "/v1/session"): None,
 }
 
 ROUTES: dict[str, dict[tuple[str, str], str | None]] = {

@@ -1,10 +1,9 @@
-"""Who may call: API keys, roles and scopes. Deny by default: a route demands one scope, a role grants a closed list of them.
+"""API keys: made once, stored as a digest, remembered for a few seconds by each process.
 
 A key reads ``ak_<environment>_<id>_<secret>``; the secret has 256 random bits, so its SHA-256 is enough and nothing else is stored. A key
-names a principal, a role, and which of the role's scopes it has (`ALL_OF_ROLE` for all). Only API keys are credentials so far; signed
-tokens of an identity provider will be a second kind that ends in the same `Principal`.
+names a principal, a role, and which of the role's scopes it has (`ALL_OF_ROLE` for all).
 
-Each process remembers a key for `CACHE_TIME`, so a revocation acts everywhere within that time. Expiry is by real time.
+Each process remembers a key's row for `CACHE_TIME`, so a revocation acts everywhere within that time. Expiry is by real time.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 import asyncpg
 
 from shared import clock, errors
+from shared.auth.roles import GRANTS, KINDS, Kind, Principal, Role
 from shared.database import Database, Transaction
 
 CACHE_TIME: Final = 10.0
@@ -33,103 +32,6 @@ ALL_OF_ROLE: Final = "*"
 
 _KEY: Final = re.compile(r"ak_([a-z0-9]{1,16})_([a-z0-9]{4,32})_([A-Za-z0-9_-]{43})", re.ASCII)
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
-
-
-class Role(StrEnum):
-    """What a principal is in the organisation."""
-
-    CUSTOMER = "customer"
-    BOT = "bot"
-    AGENT = "agent"
-    LEAD = "lead"
-    MANAGER = "manager"
-    FINANCE = "finance"
-    ENGINEER = "engineer"
-    OPS = "ops"
-    AUDITOR = "auditor"
-    ADMIN = "admin"
-    SERVICE = "service"
-
-
-class Kind(StrEnum):
-    """What kind of party acts."""
-
-    CUSTOMER = "customer"
-    BOT = "bot"
-    AGENT = "agent"
-    SYSTEM = "system"
-
-
-class Scope(StrEnum):
-    """What a route may demand."""
-
-    REQUEST_CREATE = "request:create"
-    REQUEST_READ = "request:read"
-    TICKET_READ = "ticket:read"
-    TICKET_ACT = "ticket:act"
-    CUSTOMER_READ = "customer:read"
-    CUSTOMER_WRITE = "customer:write"
-    STAFF_READ = "staff:read"
-    STAFF_WRITE = "staff:write"
-    INVITATION_READ = "invitation:read"
-    KPI_READ = "kpi:read"
-    CONFIG_WRITE = "config:write"
-    HEALTH_READ = "health:read"
-    AUDIT_READ = "audit:read"
-
-
-_STAFF: Final = frozenset(
-    {
-        Scope.REQUEST_CREATE,
-        Scope.REQUEST_READ,
-        Scope.TICKET_READ,
-        Scope.TICKET_ACT,
-        Scope.CUSTOMER_READ,
-        Scope.CUSTOMER_WRITE,
-        Scope.STAFF_READ,
-        Scope.INVITATION_READ,
-    }
-)
-
-GRANTS: Final[Mapping[Role, frozenset[Scope]]] = {
-    # customers follow their request through intake and the tracking page; tickets are for staff
-    Role.CUSTOMER: frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ}),
-    Role.BOT: frozenset({Scope.REQUEST_CREATE, Scope.REQUEST_READ}),
-    Role.AGENT: _STAFF,
-    Role.LEAD: _STAFF | {Scope.KPI_READ, Scope.STAFF_WRITE},
-    Role.MANAGER: _STAFF | {Scope.KPI_READ, Scope.STAFF_WRITE, Scope.CONFIG_WRITE},
-    Role.FINANCE: frozenset({Scope.TICKET_READ, Scope.KPI_READ}),
-    Role.ENGINEER: frozenset({Scope.TICKET_READ}),
-    # runs the platform; sees no content of tickets
-    Role.OPS: frozenset({Scope.HEALTH_READ, Scope.CONFIG_WRITE, Scope.KPI_READ}),
-    Role.AUDITOR: frozenset({Scope.AUDIT_READ, Scope.KPI_READ}),
-    Role.ADMIN: frozenset(Scope),
-    Role.SERVICE: frozenset(
-        {Scope.REQUEST_CREATE, Scope.REQUEST_READ, Scope.TICKET_READ, Scope.CUSTOMER_READ, Scope.INVITATION_READ, Scope.KPI_READ}
-    ),
-}
-
-KINDS: Final[Mapping[Role, Kind]] = {Role.CUSTOMER: Kind.CUSTOMER, Role.BOT: Kind.BOT, Role.SERVICE: Kind.SYSTEM}
-"""Kind of each role; everybody else is an agent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who is calling. For a customer, `id` is the customer's id."""
-
-    id: str
-    kind: Kind
-    role: Role
-    scopes: frozenset[str]
-
-    def demand(self, scope: str) -> None:
-        """Go on only with this scope.
-
-        Raises:
-            MissingScope: the key does not have it.
-        """
-        if scope not in self.scopes:
-            raise MissingScope(scope)
 
 
 class NoCredential(errors.Unauthorized):
@@ -148,15 +50,6 @@ class UnknownKey(errors.Unauthorized):
 
     def __init__(self) -> None:
         super().__init__("The API key does not hold. It may have expired or been revoked.")
-
-
-class MissingScope(errors.Forbidden):
-    """The key lacks the scope that the route demands."""
-
-    code = "scope_missing"
-
-    def __init__(self, scope: str) -> None:
-        super().__init__(f"This needs the scope {scope}.", facts={"scope": scope})
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,12 +172,12 @@ class _Remembered:
 
 
 class Keys:
-    """Checks keys against the service's own database, and remembers those that held for `CACHE_TIME`."""
+    """Checks keys against the service's own database, and remembers the rows for `CACHE_TIME`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._remembered: dict[bytes, _Remembered] = {}
-        self._asking: dict[bytes, asyncio.Task[KeyRow | None]] = {}
+        self._remembered: dict[str, _Remembered] = {}
+        self._asking: dict[str, asyncio.Task[KeyRow | None]] = {}
 
     async def principal(self, authorization: str | None) -> Principal:
         """Who sends this Authorization header.
@@ -293,45 +186,66 @@ class Keys:
             NoCredential: there is none, or it is not of the scheme Bearer.
             UnknownKey: the key does not hold.
         """
-        text = _bearer(authorization)
-        hashed = digest(text)
-        found = self._remembered.get(hashed)
-        if found is None or found.until <= clock.monotonic():
-            found = self._remember(hashed, await self._look_up(text, hashed))
-        if not found.row.holds(clock.real_now()):
+        return (await self._check(_bearer(authorization))).principal
+
+    async def check(self, text: str) -> KeyRow:
+        """The row of a key.
+
+        Raises:
+            UnknownKey: the key does not hold.
+        """
+        return (await self._check(text)).row
+
+    async def named(self, key_id: str) -> tuple[KeyRow, Principal]:
+        """The row of the key with this id, and who it stands for; for credentials that were given out for a key.
+
+        Raises:
+            UnknownKey: there is none, or it does not hold any more.
+        """
+        found = await self._find(key_id)
+        if found is None or not found.row.holds(clock.real_now()):
             raise UnknownKey
-        return found.principal
+        return found.row, found.principal
 
     def forget(self) -> None:
         """Ask the database again for every key."""
         self._remembered.clear()
 
-    async def _look_up(self, text: str, hashed: bytes) -> KeyRow:
+    async def _check(self, text: str) -> _Remembered:
         match = _KEY.fullmatch(text)
         if match is None:
             raise UnknownKey
-        # requests that arrive together with the same key share one question
-        task = self._asking.get(hashed)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._ask(match[2]), name="look-up of an API key")
-            self._asking[hashed] = task
-            task.add_done_callback(lambda _task: self._asking.pop(hashed, None))
-        row = await asyncio.shield(task)
+        found = await self._find(match[2])
         # compared in constant time, and against something even when there is no such key
-        if not hmac.compare_digest(hashed, row.key_hash if row else bytes(32)) or row is None:
+        if not hmac.compare_digest(digest(text), found.row.key_hash if found else bytes(32)) or found is None:
             raise UnknownKey
-        return row
+        if not found.row.holds(clock.real_now()):
+            raise UnknownKey
+        return found
+
+    async def _find(self, key_id: str) -> _Remembered | None:
+        found = self._remembered.get(key_id)
+        if found is not None and found.until > clock.monotonic():
+            return found
+        # requests that arrive together with the same key share one question
+        task = self._asking.get(key_id)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._ask(key_id), name="look-up of an API key")
+            self._asking[key_id] = task
+            task.add_done_callback(lambda _task: self._asking.pop(key_id, None))
+        row = await asyncio.shield(task)
+        return None if row is None else self._remember(row)
 
     async def _ask(self, key_id: str) -> KeyRow | None:
         async with self._database.transaction() as tx:
             found = await tx.fetchrow(f"{_SELECT} WHERE key_id = $1", key_id)
         return None if found is None else _row(found)
 
-    def _remember(self, hashed: bytes, row: KeyRow) -> _Remembered:
+    def _remember(self, row: KeyRow) -> _Remembered:
         if len(self._remembered) >= CACHE_SIZE:
             self._remembered.clear()
         remembered = _Remembered(row, row.principal_now(), clock.monotonic() + CACHE_TIME)
-        self._remembered[hashed] = remembered
+        self._remembered[row.key_id] = remembered
         return remembered
 
 

@@ -1,0 +1,63 @@
+"""Plain HTML forms: reading what a browser sent, and refusing what a page of somebody else made it send."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from shared import errors
+from shared.http.body import BoundedRequest
+from shared.http.problems import Malformed, WrongMediaType
+from shared.runtime import AnyRuntime
+from shared.settings import origin
+
+FORM: Final = "application/x-www-form-urlencoded"
+MAX_FIELDS: Final = 100
+
+
+class ForeignForm(errors.Forbidden):
+    """The form was sent by a page that is not ours."""
+
+    code = "foreign_form"
+
+    def __init__(self) -> None:
+        super().__init__("Send this form from our own page.")
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a sent form.
+
+    Raises:
+        WrongMediaType: not the encoding of a plain HTML form.
+        Malformed: not UTF-8, a field sent twice, or very many fields.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise WrongMediaType(f"Send {FORM}.")
+    body = await cast("BoundedRequest", request).body()
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise Malformed("The form is not encoded as browsers do.") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Malformed("A field was sent twice.")
+    return fields
+
+
+def demand_own_page(request: Request) -> None:
+    """Go on only if the browser says that one of our pages sends the form, or nothing (then it is a program, which holds no cookie).
+
+    Raises:
+        ForeignForm: another page does.
+    """
+    sender = request.headers.get("origin")
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise ForeignForm
+    if sender is None:
+        return
+    runtime: AnyRuntime = request.app.state.runtime
+    own = {origin(runtime.settings.public_url), *(f"{scheme}://{request.headers.get('host')}" for scheme in ("http", "https"))}
+    if sender not in own:
+        raise ForeignForm
