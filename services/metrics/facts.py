@@ -224,7 +224,7 @@ def observe(entry: Entry) -> tuple[Subject, Facts] | None:
         return Subject(REQUEST, entry.data["request_id"]), RequestFacts(_request(entry))
     if entry.type == feedback.SurveyAnswered.TYPE:
         return Subject(ANSWER, entry.data["invitation_id"]), _answer(entry)
-    if entry.topic == tickets.TicketEvent.TOPIC.name:
+    if "ticket_number" in entry.data and entry.topic == tickets.TicketEvent.TOPIC.name:
         return Subject(TICKET, entry.data["ticket_number"]), _ticket(entry)
     return None
 

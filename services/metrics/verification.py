@@ -98,7 +98,7 @@ _COMPARED: Final = (
 _TICKET_EVENTS: Final = """
   SELECT key AS ticket, type, seq, data, data->'dimensions' AS dims, (data->>'ticket_version')::bigint AS version,
          (data->>'occurred_at')::bigint AS at, (data->>'episode')::integer AS episode
-    FROM event_log WHERE topic = 'aftercare.tickets'
+    FROM event_log WHERE topic = 'aftercare.tickets' AND data ? 'ticket_number'
 """
 
 _ENDED_AS: Final = f"""
