@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
+from services.tickets.assignment.queue import OTHER_TIERS, PRIORITIES, TIERS
 from services.tickets.models.columns import metadata, moment, number, of_ticket, one_of
 from services.tickets.sla import Priority
 from services.tickets.workflow.status import OPEN, Status
+
+WAITING: Final = "assignee IS NULL AND team IS NOT NULL AND status IN ('new', 'triaged')"
+"""In a team's queue."""
+
+
+def _rank(column: str, ranks: Mapping[str, int], other: int) -> str:
+    return f"(CASE {column} {' '.join(f'WHEN {value!r} THEN {rank}' for value, rank in ranks.items())} ELSE {other} END)"
+
+
+PRIORITY_RANK: Final = _rank("priority", PRIORITIES, len(PRIORITIES))
+TIER_RANK: Final = _rank("tier", TIERS, OTHER_TIERS)
+"""Places in a queue, as SQL."""
 
 _OPEN_NOW: Final = text(f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})")
 
@@ -41,6 +55,11 @@ ticket: Final = Table(
     moment("resolved_at", comment="the last resolve"),
     moment("closed_at"),
     number("linked_to"),
+    moment("started_at", comment="when work first began"),
+    moment("waiting_since", comment="since when it waits for the customer"),
+    moment("reminded_at", comment="when the customer was reminded of this waiting"),
+    number("merged_into", comment="the ticket that goes on for both"),
+    moment("next_due_at", comment="the earliest running promise"),
     # what only people read; the customer's words and belongings, cleared when the customer is erased
     Column("subject", Text),
     Column("product_named", Text, comment="in the customer's words; product_model is a code"),
@@ -57,14 +76,25 @@ ticket: Final = Table(
     CheckConstraint("resolved_at IS NOT NULL OR status NOT IN ('resolved', 'confirmed')", name="done_is_resolved"),
     CheckConstraint("(closed_at IS NOT NULL) = (status IN ('closed', 'cancelled', 'merged'))", name="closed_at_is_the_end"),
     CheckConstraint("(linked_to IS NULL) = (series = number)", name="only_linked_tickets_continue_a_series"),
+    CheckConstraint("(merged_into IS NOT NULL) = (status = 'merged') AND merged_into <> number", name="merged_into_another"),
+    CheckConstraint("(waiting_since IS NOT NULL) = (status = 'waiting_customer')", name="waiting_for_the_customer"),
     # lists run newest first; the number breaks ties
     Index("ticket_newest", "opened_at", "number"),
     Index("ticket_open", "status", "opened_at", "number", postgresql_where=_OPEN_NOW),
     Index("ticket_customer", "customer_id", "opened_at", "number"),
     Index("ticket_assignee", "assignee", "opened_at", "number", postgresql_where=text("assignee IS NOT NULL")),
+    # loads of agents, and queues in the order of assignment/queue.py
+    Index("ticket_load", "assignee", postgresql_where=text(f"assignee IS NOT NULL AND {_OPEN_NOW}")),
+    Index("ticket_queue", "team", text(PRIORITY_RANK), text(TIER_RANK), "opened_at", "number", postgresql_where=text(WAITING)),
     Index("ticket_team", "team", "opened_at", "number", postgresql_where=text("team IS NOT NULL")),
     Index("ticket_series", "series", postgresql_where=text("linked_to IS NOT NULL")),
     Index("ticket_words", "words", postgresql_using="gin"),
+    Index("ticket_updated", "changed_at", "number"),
+    Index("ticket_due", "next_due_at", "number", postgresql_where=text("next_due_at IS NOT NULL")),
+    Index("ticket_priority", text(PRIORITY_RANK), "opened_at", "number", postgresql_where=_OPEN_NOW),
+    Index("ticket_merged", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
+    # "same thing?": open tickets of one customer
+    Index("ticket_customer_open", "customer_id", postgresql_where=_OPEN_NOW),
 )
 
 history: Final = Table(

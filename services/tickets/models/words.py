@@ -17,6 +17,8 @@ message: Final = Table(
     Column("author", Text, nullable=False, comment="principal id of staff, or customer"),
     Column("public", Boolean, nullable=False),
     moment("at", nullable=False),
+    moment("received_at", comment="when we had it; at is when it was written"),
+    Column("entered_by", Text, comment="who wrote it down for the customer; NULL is himself"),
     Column("channel", Text),
     Column("reference", Text, comment="the customer's service number for this message"),
     Column("text", Text, nullable=False),

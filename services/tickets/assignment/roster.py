@@ -1,0 +1,84 @@
+"""The staff of one transaction. It decides ticket after ticket, and each decision counts for the next one: who was given work, how much."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.tickets.assignment.routing import TeamVerdict, route
+from services.tickets.assignment.staff import Agent, Distribution, Skill, Team, Work
+from services.tickets.assignment.turns import Verdict, turn
+
+ROUND_ROBIN: Final = "round_robin"
+DEDICATED: Final = "dedicated"
+"""The agent is there for customers of just this tier."""
+HANDED_OVER: Final = "handed_over"
+
+_TICK: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whose a ticket is, and why. Without an agent it waits in the team's queue; without a team nobody takes it."""
+
+    team: str | None = None
+    agent: str | None = None
+    code: str | None = None
+    """How the agent was found; None without one."""
+    needed: tuple[str, ...] = ()
+    """Skills that the ticket needs."""
+    teams: Mapping[str, TeamVerdict] = field(default_factory=dict)
+    candidates: Mapping[str, Verdict] = field(default_factory=dict)
+
+
+class Roster:
+    """Teams, skills and agents as they are now, ``loads`` being the open tickets of those who have a capacity."""
+
+    def __init__(
+        self, teams: Iterable[Team] = (), skills: Iterable[Skill] = (), agents: Iterable[Agent] = (), loads: Mapping[str, int] | None = None
+    ) -> None:
+        self.teams: dict[str, Team] = {team.id: team for team in teams}
+        self.skills: dict[str, Skill] = {skill.id: skill for skill in skills}
+        self.agents: dict[str, Agent] = {agent.id: agent for agent in agents}
+        self._loads: dict[str, int] = dict(loads or {})
+        self._given: dict[str, datetime] = {}
+        self._newest = max((agent.given_at for agent in self.agents.values() if agent.given_at is not None), default=None)
+
+    @property
+    def given(self) -> Mapping[str, datetime]:
+        """Who was given work in this transaction, and when for the last time."""
+        return self._given
+
+    def place(self, work: Work, at: datetime, *, team: str | None = None, without: Collection[str] = ()) -> Decision:
+        """Find a team, unless one is given, and in it the agent whose turn it is."""
+        verdicts: Mapping[str, TeamVerdict] = {}
+        if team is None:
+            found = route(work, self.teams.values())
+            team, verdicts = found.team, found.verdicts
+        if team is None:
+            return Decision(teams=verdicts)
+        needed = self.needed(work)
+        chosen = turn(work, self.members(team), needed=needed, loads=self._loads, without=without)
+        if chosen.agent is None or self.teams[team].distribution is Distribution.BY_HAND or not self.teams[team].is_active:
+            waiting = {id: Verdict.LATER_TURN if verdict is Verdict.CHOSEN else verdict for id, verdict in chosen.verdicts.items()}
+            return Decision(team, needed=needed, teams=verdicts, candidates=waiting)
+        self.give(chosen.agent, at)
+        return Decision(team, chosen.agent, DEDICATED if chosen.is_dedicated else ROUND_ROBIN, needed, verdicts, chosen.verdicts)
+
+    def needed(self, work: Work) -> tuple[str, ...]:
+        """Skills without which the work cannot be done."""
+        return tuple(sorted(skill.id for skill in self.skills.values() if skill.is_needed(work)))
+
+    def members(self, team: str) -> list[Agent]:
+        """The agents of a team."""
+        return [agent for agent in self.agents.values() if team in agent.teams]
+
+    def give(self, id: str, at: datetime) -> None:
+        """Note that an agent was given a ticket: everybody else of this roster comes before him now."""
+        at = at if self._newest is None else max(at, self._newest + _TICK)
+        self._newest = at
+        self.agents[id] = replace(self.agents[id], given_at=at)
+        self._loads[id] = self._loads.get(id, 0) + 1
+        self._given[id] = at

@@ -1,0 +1,200 @@
+"""The staff as assignment decides on them, and what it decided.
+
+Agents are locked after tickets and before timers, in the order of their ids. Who can be given work now is locked by whoever gives it, so
+that two transactions never see the same turn or the same free place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from services.tickets.assignment.roster import Decision, Roster
+from services.tickets.assignment.routing import TeamVerdict
+from services.tickets.assignment.staff import Agent, Distribution, Presence, Skill, Team, WhenOffline
+from services.tickets.assignment.turns import Verdict
+from services.tickets.workflow.status import OPEN
+from shared.database import Transaction, column, from_json, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Whose a ticket became with one of its versions, and the decision behind it, if there was one to take."""
+
+    number: str
+    version: int
+    at: datetime
+    actor: str
+    team: str | None
+    agent: str | None
+    code: str | None
+    reason: str | None
+    decision: Decision | None = None
+
+
+# ------------------------------------------------------------------ staff
+
+
+async def teams(tx: Transaction) -> list[Team]:
+    """All teams."""
+    rows = await tx.fetch("SELECT id, types, channels, tiers, distribution, when_offline, active FROM team")
+    return [_team(row) for row in rows]
+
+
+async def skills(tx: Transaction) -> list[Skill]:
+    """All skills."""
+    rows = await tx.fetch("SELECT id, types, categories, active FROM skill")
+    return [Skill(row["id"], frozenset(row["types"]), frozenset(row["categories"]), row["active"]) for row in rows]
+
+
+async def lock_at_work(tx: Transaction, of_teams: Collection[str], also: Collection[str] = ()) -> set[str]:
+    """Lock those who can be given work of these teams, and some others whatever their state; ids of those who are at work."""
+    rows = await tx.fetch(
+        """
+        SELECT id, active AND presence = 'present' AS at_work FROM agent
+         WHERE (teams && $1 AND active AND presence = 'present') OR id = ANY($2) ORDER BY id FOR UPDATE
+        """,
+        list(of_teams),
+        list(also),
+    )
+    return {row["id"] for row in rows if row["at_work"]}
+
+
+async def agents(tx: Transaction, of_teams: Collection[str], *, at_work: Collection[str]) -> list[Agent]:
+    """The active agents of these teams. Whoever came to work since the others were locked still counts as absent."""
+    rows = await tx.fetch(f"{_AGENTS} WHERE teams && $1 AND active", list(of_teams))
+    found = [_agent(row) for row in rows]
+    return [agent if agent.id in at_work or agent.presence is not Presence.PRESENT else _absent(agent) for agent in found]
+
+
+async def agents_by_id(tx: Transaction, ids: Collection[str]) -> dict[str, Agent]:
+    """These agents, as far as they are known."""
+    rows = await tx.fetch(f"{_AGENTS} WHERE id = ANY($1)", list(ids)) if ids else []
+    return {row["id"]: _agent(row) for row in rows}
+
+
+_AGENTS: Final = "SELECT id, teams, skills, tiers, capacity, presence, active, given_at FROM agent"
+
+
+async def loads(tx: Transaction, ids: Collection[str]) -> dict[str, int]:
+    """How many open tickets each agent has."""
+    if not ids:
+        return {}
+    rows = await tx.fetch(f"SELECT assignee, count(*) AS load FROM ticket WHERE assignee = ANY($1) AND {_OPEN} GROUP BY 1", list(ids))
+    return {row["assignee"]: row["load"] for row in rows}
+
+
+_OPEN: Final = f"status IN ({', '.join(repr(str(status)) for status in OPEN)})"
+
+
+async def roster(tx: Transaction, known: Sequence[Team], of_teams: Collection[str], also: Collection[str] = ()) -> Roster:
+    """The staff of these teams, with those locked who can be given work. ``also``: agents to lock whatever their state."""
+    at_work = await lock_at_work(tx, of_teams, also)
+    members = await agents(tx, of_teams, at_work=at_work)
+    limited = [agent.id for agent in members if agent.capacity is not None and agent.is_at_work]
+    return Roster(known, await skills(tx), members, await loads(tx, limited))
+
+
+async def save_given(tx: Transaction, given: Mapping[str, datetime]) -> None:
+    """Note when agents, whom this transaction has locked, were given work."""
+    if not given:
+        return
+    await tx.execute(
+        "UPDATE agent a SET given_at = u.given_at FROM unnest($1::text[], $2::timestamptz[]) u(id, given_at) WHERE a.id = u.id",
+        list(given),
+        list(given.values()),
+    )
+
+
+def _team(row: asyncpg.Record) -> Team:
+    return Team(
+        row["id"],
+        frozenset(row["types"]),
+        frozenset(row["channels"]),
+        frozenset(row["tiers"]),
+        Distribution(row["distribution"]),
+        WhenOffline(row["when_offline"]),
+        row["active"],
+    )
+
+
+def _agent(row: asyncpg.Record) -> Agent:
+    return Agent(
+        id=row["id"],
+        teams=tuple(row["teams"]),
+        skills=frozenset(row["skills"]),
+        tiers=frozenset(row["tiers"]),
+        capacity=row["capacity"],
+        presence=Presence(row["presence"]),
+        is_active=row["active"],
+        given_at=row["given_at"],
+    )
+
+
+def _absent(agent: Agent) -> Agent:
+    return Agent(agent.id, agent.teams, agent.skills, agent.tiers, agent.capacity, Presence.OFFLINE, agent.is_active, agent.given_at)
+
+
+# ------------------------------------------------------------------ assignments
+
+
+async def insert(tx: Transaction, assignments: Sequence[Assignment]) -> None:
+    """Keep assignments with their reasons."""
+    if not assignments:
+        return
+    decisions = [assignment.decision or Decision() for assignment in assignments]
+    await tx.execute(
+        """
+        INSERT INTO assignment (number, version, at, actor, team, agent, code, reason, needed, teams, candidates)
+        SELECT number, version, at, actor, team, agent, code, reason, CASE WHEN needed <> '' THEN string_to_array(needed, ' ') END,
+               teams, candidates
+          FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                      $10::jsonb[], $11::jsonb[])
+               u(number, version, at, actor, team, agent, code, reason, needed, teams, candidates)
+        """,
+        *(column(assignments, name) for name in ("number", "version", "at", "actor", "team", "agent", "code", "reason")),
+        # codes hold no blanks, and unnest would flatten lists of lists
+        [" ".join(decision.needed) for decision in decisions],
+        [to_json(dict(decision.teams)) for decision in decisions],
+        [to_json(dict(decision.candidates)) for decision in decisions],
+    )
+
+
+async def of_ticket(tx: Transaction, number: str) -> list[Assignment]:
+    """The ticket's assignments, oldest first."""
+    rows = await tx.fetch(
+        """
+        SELECT number, version, at, actor, team, agent, code, reason, needed, teams, candidates
+          FROM assignment WHERE number = $1 ORDER BY version
+        """,
+        number,
+    )
+    return [_assignment(row) for row in rows]
+
+
+async def gave_away(tx: Transaction, numbers: Collection[str]) -> dict[str, str]:
+    """Who put each of these tickets back into its queue last."""
+    rows = await tx.fetch(
+        """
+        SELECT DISTINCT ON (number) number, actor, code FROM assignment WHERE number = ANY($1) ORDER BY number, version DESC
+        """,
+        list(numbers),
+    )
+    return {row["number"]: row["actor"] for row in rows if row["code"] == "queued"}
+
+
+def _assignment(row: asyncpg.Record) -> Assignment:
+    decision = Decision(
+        team=row["team"],
+        agent=row["agent"],
+        code=row["code"],
+        needed=tuple(row["needed"] or ()),
+        teams={id: TeamVerdict(verdict) for id, verdict in from_json(row["teams"]).items()},
+        candidates={id: Verdict(verdict) for id, verdict in from_json(row["candidates"]).items()},
+    )
+    copied = {name: row[name] for name in ("number", "version", "at", "actor", "team", "agent", "code", "reason")}
+    return Assignment(**copied, decision=decision)
