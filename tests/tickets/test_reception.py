@@ -170,7 +170,7 @@ async def test_a_request_and_its_further_message_may_come_in_one_batch(tickets_d
 async def test_the_awaited_answer_resumes_and_moves_the_deadline(tickets_database: Database) -> None:
     first = await opened(tickets_database)
     await work(tickets_database, first.reference, Take(), Start(), Wait(Cause.CUSTOMER))
-    assert set(await due(tickets_database, first.reference)) == {"first_response"}
+    assert set(await due(tickets_database, first.reference)) == {"first_response", "remind", "give_up"}
 
     await take_in(tickets_database, follow_up(first, occurred_at=NOON + 2 * HOUR))
 

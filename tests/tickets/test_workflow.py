@@ -120,8 +120,8 @@ def test_a_ticket_is_carried_from_new_to_closed() -> None:
 def test_a_refusal_names_what_is_allowed_instead() -> None:
     refused = refusal(a_ticket(), Resolve("repaired"))
 
-    assert refused.allowed == (Action.TRIAGE, Action.TAKE, Action.REPLY, Action.CANCEL)
-    assert refused.facts["allowed"] == ["triage", "take", "reply", "cancel"]
+    assert refused.allowed[:4] == (Action.TRIAGE, Action.TAKE, Action.REPLY, Action.CANCEL)
+    assert refused.facts["allowed"] == ["triage", "take", "reply", "cancel", "note", "merge", "link", "unlink"]
     assert refused.facts["reason"] == "not_in_this_status"
 
 
@@ -178,7 +178,7 @@ def test_a_colleague_may_give_the_first_response() -> None:
 def test_waiting_for_the_customer_does_not_pause_the_first_response() -> None:
     waiting = a_ticket(Status.WAITING_CUSTOMER)
 
-    assert deadlines(waiting) == {"first_response": NOON + 4 * HOUR}
+    assert deadlines(waiting) == {"first_response": NOON + 4 * HOUR, "remind": NOON + 3 * DAY, "give_up": NOON + 7 * DAY}
     assert waiting.resolution.is_paused
 
 

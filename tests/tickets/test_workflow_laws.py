@@ -13,32 +13,40 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from services.tickets.sla import Priority, TargetName
 from services.tickets.workflow import messages
-from services.tickets.workflow.actions import TransitionRefused, advance, allowed, miss
+from services.tickets.workflow.actions import TransitionRefused, advance, allowed, miss, record
 from services.tickets.workflow.announce import announce
-from services.tickets.workflow.changes import Breached, Change
+from services.tickets.workflow.changes import Breached, Change, Merged, Reminded
 from services.tickets.workflow.commands import (
+    SYSTEM,
     Actor,
     Cancel,
     Close,
     Command,
     Confirm,
     HandOver,
+    Link,
+    Merge,
+    Note,
     Queue,
     Reopen,
     Reply,
     Resolve,
     Resume,
     Start,
+    Step,
     Take,
     TakeOver,
     Triage,
+    Unlink,
+    Unmerge,
     Wait,
 )
 from services.tickets.workflow.evolution import opened, replay
 from services.tickets.workflow.messages import Answer, Message
-from services.tickets.workflow.status import OPEN, PERMITTED, TRANSITIONS, Cause, Role, Status
+from services.tickets.workflow.status import OPEN, PERMITTED, TRANSITIONS, Cause, LinkKind, Role, Status
+from services.tickets.workflow.steps import STEPS
 from services.tickets.workflow.ticket import Ticket, deadlines
-from tests.tickets.builders import HOUR, NOON, POLICY, an_opening
+from tests.tickets.builders import HOUR, LEAD, NOON, POLICY, an_opening
 
 pytestmark = pytest.mark.pure
 
@@ -47,6 +55,7 @@ WAITING: Final = ("waiting_customer", "waiting_parts", "waiting_third_party")
 WORKED_ON: Final = {"assigned", "in_progress", *WAITING}
 QUEUED: Final = ("new", "triaged")
 UNDONE: Final = WORKED_ON | set(QUEUED)
+EVERY: Final = UNDONE | {"resolved", "confirmed", "closed", "cancelled", "merged"}
 MOVES: Final = (
     {("new", "triage", "triaged"), ("new", "take", "assigned"), ("triaged", "take", "assigned"), ("assigned", "start", "in_progress")}
     | {("in_progress", "wait", f"waiting_{cause}") for cause in ("customer", "parts", "third_party")}
@@ -62,9 +71,22 @@ MOVES: Final = (
     | {(status, "hand_over", target) for status in QUEUED for target in ("assigned", status)}
     | {(status, "hand_over", target) for status in WAITING for target in (status, *QUEUED)}
     | {(status, "queue", target) for status in WORKED_ON for target in QUEUED}
+    | {("waiting_customer", "close", "closed")}
+    | {(status, "step", status) for status in WORKED_ON}
+    | {(status, "merge", "merged") for status in UNDONE}
+    | {("merged", "unmerge", status) for status in UNDONE}
+    | {(status, action, status) for action in ("note", "link", "unlink") for status in EVERY}
 )
 
-OF_PARAMETERS: Final = {"type_missing", "holder_is_present", "already_theirs", "agent_inactive"}
+OF_PARAMETERS: Final = {
+    "type_missing",
+    "no_such_step",
+    "merge_cycle",
+    "already_linked",
+    "holder_is_present",
+    "already_theirs",
+    "agent_inactive",
+}
 """Reasons that the parameters give; any other one is known before."""
 
 CODES: Final = st.sampled_from(["a", "b"])
@@ -83,6 +105,11 @@ COMMANDS: Final[st.SearchStrategy[Command]] = st.one_of(
     st.builds(Close, reason=CODES),
     st.builds(Reopen, reason=CODES),
     st.builds(Cancel, reason=CODES),
+    st.builds(Note, message_id=st.builds(uuid4), digest=CODES),
+    st.builds(Step, step=st.sampled_from(["diagnosed", "quoted", "tested", "repairing", "verified", "unheard_of"])),
+    st.builds(Merge, into=st.just("AS-2"), obstacle=st.none() | st.just("merge_cycle")),
+    st.builds(Link, other=st.just("AS-3"), kind=st.sampled_from(LinkKind), obstacle=st.none() | st.just("already_linked")),
+    st.builds(Unlink, other=st.just("AS-3"), kind=st.sampled_from(LinkKind)),
 )
 ACTORS: Final = st.sampled_from([Actor(f"id-{role}", role) for role in Role])
 SOLVED: Final = st.sampled_from([None, "yes", "partly", "no"])
@@ -151,16 +178,33 @@ class Life(RuleBasedStateMachine):
         if due is not None and due <= self.at:
             self._happened(*miss(self.ticket, missed))
 
-    @rule()
-    def the_window_ends(self) -> None:
-        due = deadlines(self.ticket).get("close")
+    @rule(kind=st.sampled_from(["close", "give_up"]))
+    def it_is_closed_in_time(self, kind: str) -> None:
+        due = deadlines(self.ticket).get(kind)
         if due is not None and due <= self.at:
-            self._happened(*advance(self.ticket, Close("window_over"), by=Actor("system", Role.SYSTEM), at=due, policy=POLICY))
+            self._happened(*advance(self.ticket, Close(kind), by=Actor("system", Role.SYSTEM), at=due, policy=POLICY))
+
+    @rule()
+    def the_customer_is_reminded(self) -> None:
+        due = deadlines(self.ticket).get("remind")
+        if due is not None and due <= self.at:
+            self._happened(*record(self.ticket, Reminded(), by=SYSTEM, at=max(due, self.ticket.changed_at)))
+
+    @rule(delay=DELAYS)
+    def a_merge_is_undone(self, delay: timedelta) -> None:
+        self.at += delay
+        if self.ticket.status is not Status.MERGED:
+            return
+        place, merge = next((place, c.fact) for place, c in reversed(list(enumerate(self.history))) if isinstance(c.fact, Merged))
+        before = replay(self.history[:place])
+        self._happened(*advance(self.ticket, Unmerge(merge.status, merge.paused), by=LEAD, at=self.at, policy=POLICY))
+        assert (self.ticket.status, self.ticket.assignee) == (before.status, before.assignee)
+        assert [self.ticket.clock(target) for target in TargetName] == [before.clock(target) for target in TargetName]
 
     def _happened(self, after: Ticket, changes: tuple[Change, ...]) -> None:
         events = list(announce(self.ticket, changes))
         assert [event.ticket_version for event in events if event.TYPE.startswith("ticket.")] == [
-            change.version for change in changes if not isinstance(change.fact, Breached)
+            change.version for change in changes if not isinstance(change.fact, Breached | Reminded)
         ]
         self.ticket = after
         self.history += changes
@@ -186,12 +230,15 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "ticket"):
             return
         ticket = self.ticket
-        assert (ticket.assignee is not None) or ticket.status in {Status.NEW, Status.TRIAGED, Status.CANCELLED}
-        assert (ticket.closed_at is not None) == (ticket.status in {Status.CLOSED, Status.CANCELLED})
+        assert (ticket.assignee is not None) or ticket.status in {Status.NEW, Status.TRIAGED, Status.CANCELLED, Status.MERGED}
+        assert (ticket.closed_at is not None) == (ticket.status in {Status.CLOSED, Status.CANCELLED, Status.MERGED})
         assert (ticket.episode > 0) == (ticket.resolved_at is not None)
         assert ticket.resolution.is_paused == (ticket.status is Status.WAITING_CUSTOMER and ticket.resolution.is_open)
         assert all(pause.ended_at is None or pause.started_at <= pause.ended_at for pause in ticket.resolution.pauses)
         assert not ticket.first_response.pauses
+        assert (ticket.waiting_since is not None) == (ticket.status is Status.WAITING_CUSTOMER)
+        assert (ticket.merged_into is not None) == (ticket.status is Status.MERGED)
+        assert ticket.step is None or ticket.step in STEPS[ticket.type or ""]
 
     @invariant()
     def what_is_allowed_is_never_refused_for_status_or_role(self) -> None:

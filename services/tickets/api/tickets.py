@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from services.tickets.api import shape
 from services.tickets.handlers import desk
+from services.tickets.handlers.visits import tracking_of
 from services.tickets.schemas import actions, answers
 from services.tickets.schemas.params import PARAMS
 from services.tickets.store import views
@@ -155,7 +156,9 @@ async def act(
         if isinstance(first, idempotency.Replay):
             return http.replay(first)
         before = await _view(tx, await desk.ticket_number(tx, number))
-        ticket = await desk.act(tx, before.ticket.number, body.root.params.command(), by=by, version=version, at=at)
+        ticket = await desk.act(
+            tx, before.ticket.number, body.root.params.command(), by=by, version=version, at=at, tracking=tracking_of(runtime.settings)
+        )
         answer = shape.ticket(View(ticket, before.particulars), at).model_dump_json().encode()
         headers = {"ETag": http.etag(ticket.version), "Content-Type": "application/json"}
         await first.store(200, answer, headers)

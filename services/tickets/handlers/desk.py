@@ -7,22 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from services.tickets.store import loading, saving, words
+from services.tickets.handlers import assigning, cases, delegation
+from services.tickets.handlers.assigning import Assigning
+from services.tickets.handlers.versions import seen
+from services.tickets.proof import Tracking
+from services.tickets.store import loading, words
 from services.tickets.store.policy import policy_in_force
 from services.tickets.workflow.actions import advance
 from services.tickets.workflow.changes import Replied
-from services.tickets.workflow.commands import Actor, Command, Delegation, HandOver, Letter, Reply
+from services.tickets.workflow.commands import Actor, Command, Delegation, Letter, Merging, Note, Parting, Reply
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.ticket import Ticket
 from shared import outbox, telemetry
 from shared.database import Transaction
-from shared.errors import NotFound, Stale
+from shared.errors import NotFound
 from shared.events.envelope import Event
 from shared.events.notification import TicketNotificationRequested
 
 log = telemetry.logger()
 
-Asked = Command | Letter | Delegation
+Asked = Command | Letter | Delegation | Merging | Parting
 
 
 async def ticket_number(tx: Transaction, reference: str) -> str:
@@ -37,39 +41,43 @@ async def ticket_number(tx: Transaction, reference: str) -> str:
     return found[reference]
 
 
-async def act(tx: Transaction, number: str, asked: Asked, *, by: Actor, version: int, at: datetime) -> Ticket:
-    """Carry out an action on the ticket, which the caller saw at ``version``.
+async def act(
+    tx: Transaction, number: str, asked: Asked, *, by: Actor, version: int, at: datetime, tracking: Tracking | None = None
+) -> Ticket:
+    """Carry out an action on the ticket, which the caller saw at ``version``. ``tracking`` makes the links of messages to the customer.
 
     Raises:
         NotFound: no such ticket.
         Stale: it has changed since.
         TransitionRefused: the workflow does not allow it.
     """
+    if isinstance(asked, cases.Asked):
+        return await cases.act(tx, number, asked, Docket(tracking=tracking), by=by, version=version, at=at)
     await loading.lock(tx, [number])
     tickets = await loading.load(tx, [number])
-    if number not in tickets:
-        raise NotFound(f"no ticket {number}")
-    ticket = tickets[number]
-    if ticket.version != version:
-        raise Stale(f"ticket {number} is at version {ticket.version}", facts={"current_version": ticket.version})
-    return await _carry_out(tx, Docket(tickets), ticket, asked, by, at)
+    ticket = seen(tickets, number, version)
+    return await _carry_out(tx, Docket(tickets, tracking), ticket, asked, by, at)
 
 
-async def _carry_out(tx: Transaction, docket: Docket, ticket: Ticket, asked: Asked, by: Actor, at: datetime) -> Ticket:
+async def _carry_out(
+    tx: Transaction, docket: Docket, ticket: Ticket, asked: Command | Letter | Delegation, by: Actor, at: datetime
+) -> Ticket:
     policy = await policy_in_force(tx, at)
     letter = asked if isinstance(asked, Letter) else asked.note if isinstance(asked, Delegation) else None
     written = None
     if letter is not None:
         written = _Written(uuid4(), letter, words.seal(letter.text))
         ticket = docket.record(*advance(ticket, written.reply, by=by, at=at, policy=policy))
+    given = Assigning()
     if not isinstance(asked, Letter):
-        command = HandOver(asked.agent, asked.team, reason=asked.reason) if isinstance(asked, Delegation) else asked
+        command = await delegation.complete(tx, given, ticket, asked, by=by, at=at)
         ticket = docket.record(*advance(ticket, command, by=by, at=at, policy=policy))
+    await assigning.save(tx, docket, {}, given)
+    ticket = docket[ticket.number]
     events: Sequence[Event] = docket.events
-    await saving.save(tx, docket, {})
     if written is not None:
         await words.insert_messages(tx, [_message(docket, written)])
-        events = [*events, *_notification(ticket, written)]
+        events = [*events, *_notification(ticket, written, docket.link(ticket.number, ticket.changed_at))]
     await outbox.append(tx, events)
     log.info("ticket_acted_on", number=ticket.number, action=str(asked.ACTION), version=ticket.version, status=str(ticket.status))
     return ticket
@@ -84,8 +92,10 @@ class _Written:
     sealed: words.Seal
 
     @property
-    def reply(self) -> Reply:
+    def reply(self) -> Reply | Note:
         """In the workflow's terms."""
+        if self.letter.is_note:
+            return Note(self.id, self.sealed.digest)
         return Reply(self.id, self.sealed.digest, self.letter.public)
 
 
@@ -103,7 +113,7 @@ def _message(docket: Docket, written: _Written) -> words.Message:
     )
 
 
-def _notification(ticket: Ticket, written: _Written) -> list[TicketNotificationRequested]:
+def _notification(ticket: Ticket, written: _Written, link: str | None) -> list[TicketNotificationRequested]:
     """The customer should read what staff wrote; intake knows how to reach him."""
     if not written.letter.public:
         return []
@@ -116,5 +126,6 @@ def _notification(ticket: Ticket, written: _Written) -> list[TicketNotificationR
             locale=ticket.locale,
             ticket_number=ticket.number,
             text=written.letter.text,
+            link=link,
         )
     ]

@@ -25,6 +25,9 @@ PRIORITY_RANK: Final = _rank("priority", PRIORITIES, len(PRIORITIES))
 TIER_RANK: Final = _rank("tier", TIERS, OTHER_TIERS)
 """Places in a queue, as SQL."""
 
+URGENCY: Final = "array_position('{urgent,high,normal,low}'::text[], priority)"
+"""What lists by priority sort by: the most urgent first."""
+
 _OPEN_NOW: Final = text(f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})")
 
 ticket: Final = Table(
@@ -91,7 +94,7 @@ ticket: Final = Table(
     Index("ticket_words", "words", postgresql_using="gin"),
     Index("ticket_updated", "changed_at", "number"),
     Index("ticket_due", "next_due_at", "number", postgresql_where=text("next_due_at IS NOT NULL")),
-    Index("ticket_priority", text(PRIORITY_RANK), "opened_at", "number", postgresql_where=_OPEN_NOW),
+    Index("ticket_priority", text(URGENCY), "opened_at", "number", postgresql_where=_OPEN_NOW),
     Index("ticket_merged", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
     # "same thing?": open tickets of one customer
     Index("ticket_customer_open", "customer_id", postgresql_where=_OPEN_NOW),

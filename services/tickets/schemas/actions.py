@@ -12,15 +12,21 @@ from services.tickets.schemas.params import (
     CloseParams,
     ConfirmParams,
     HandOverParams,
+    LinkParams,
+    MergeParams,
+    NoteParams,
     QueueParams,
     ReopenParams,
     ReplyParams,
     ResolveParams,
     ResumeParams,
     StartParams,
+    StepParams,
     TakeOverParams,
     TakeParams,
     TriageParams,
+    UnlinkParams,
+    UnmergeParams,
     WaitParams,
 )
 from services.tickets.workflow.status import Action
@@ -125,6 +131,48 @@ class CancelAction(RequestModel):
     params: CancelParams
 
 
+class NoteAction(RequestModel):
+    """Write something down for colleagues."""
+
+    action: Literal[Action.NOTE]
+    params: NoteParams
+
+
+class StepAction(RequestModel):
+    """Say how far the service is."""
+
+    action: Literal[Action.STEP]
+    params: StepParams
+
+
+class MergeAction(RequestModel):
+    """It is the same matter as another ticket of the same customer, which goes on for both."""
+
+    action: Literal[Action.MERGE]
+    params: MergeParams
+
+
+class UnmergeAction(RequestModel):
+    """Undo a merge: the ticket stands by itself again, as it was."""
+
+    action: Literal[Action.UNMERGE]
+    params: UnmergeParams = UnmergeParams()
+
+
+class LinkAction(RequestModel):
+    """It has to do with another ticket."""
+
+    action: Literal[Action.LINK]
+    params: LinkParams
+
+
+class UnlinkAction(RequestModel):
+    """It has nothing to do with it."""
+
+    action: Literal[Action.UNLINK]
+    params: UnlinkParams
+
+
 AnyAction = Annotated[
     TriageAction
     | TakeAction
@@ -139,7 +187,13 @@ AnyAction = Annotated[
     | ConfirmAction
     | CloseAction
     | ReopenAction
-    | CancelAction,
+    | CancelAction
+    | NoteAction
+    | StepAction
+    | MergeAction
+    | UnmergeAction
+    | LinkAction
+    | UnlinkAction,
     Field(discriminator="action"),
 ]
 

@@ -10,10 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from services.tickets.sla import Priority
 from services.tickets.workflow import commands
-from services.tickets.workflow.commands import Command, Delegation, Letter
-from services.tickets.workflow.status import Action, Cause
+from services.tickets.workflow.commands import Command, Delegation, Letter, Merging, Parting
+from services.tickets.workflow.status import Action, Cause, LinkKind
 from shared.events.codes import RequestType
-from shared.http.fields import Boolean, Code, RequestModel, Text
+from shared.http.fields import Boolean, Code, Integer, RequestModel, Text
 
 ListCode = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$"), Field(description="a code of the organisation's lists")
@@ -169,6 +169,64 @@ class CancelParams(RequestModel):
         return commands.Cancel(self.reason)
 
 
+class NoteParams(RequestModel):
+    """What colleagues should know; the customer never sees it."""
+
+    text: Text
+
+    def command(self) -> Letter:
+        """In the workflow's terms."""
+        return Letter(self.text, public=False, is_note=True)
+
+
+class StepParams(RequestModel):
+    """How far the service is; the steps depend on the type of the ticket."""
+
+    step: ListCode
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Step(self.step)
+
+
+class MergeParams(RequestModel):
+    """Which ticket goes on for both, and, if you like, the version of it that you saw."""
+
+    into: Code
+    into_version: Integer | None = Field(default=None, ge=1, le=2**31 - 1)
+
+    def command(self) -> Merging:
+        """In the workflow's terms."""
+        return Merging(self.into, self.into_version)
+
+
+class UnmergeParams(RequestModel):
+    """Nothing to fill in."""
+
+    def command(self) -> Parting:
+        """In the workflow's terms."""
+        return Parting()
+
+
+class LinkParams(RequestModel):
+    """Which ticket it has to do with, and what."""
+
+    other: Code
+    kind: LinkKind = LinkKind.RELATED
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Link(self.other, self.kind)
+
+
+class UnlinkParams(LinkParams):
+    """Which link is wrong."""
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Unlink(self.other, self.kind)
+
+
 PARAMS: Final[Mapping[Action, type[BaseModel]]] = {
     Action.TRIAGE: TriageParams,
     Action.TAKE: TakeParams,
@@ -184,4 +242,10 @@ PARAMS: Final[Mapping[Action, type[BaseModel]]] = {
     Action.CLOSE: CloseParams,
     Action.REOPEN: ReopenParams,
     Action.CANCEL: CancelParams,
+    Action.NOTE: NoteParams,
+    Action.STEP: StepParams,
+    Action.MERGE: MergeParams,
+    Action.UNMERGE: UnmergeParams,
+    Action.LINK: LinkParams,
+    Action.UNLINK: UnlinkParams,
 }

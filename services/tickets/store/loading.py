@@ -40,7 +40,7 @@ async def load(tx: Transaction, numbers: Collection[str]) -> dict[str, Ticket]:
 _LOAD: Final = """
 SELECT t.number, t.series, t.version, t.status, t.customer_id, t.channel, t.locale, t.tier, t.type, t.step, t.priority, t.category,
        t.root_topic, t.product_model, t.batch, t.team, t.assignee, t.opened_at, t.changed_at, t.episode, t.resolution_code,
-       t.first_resolved_at, t.resolved_at, t.closed_at, t.linked_to,
+       t.first_resolved_at, t.resolved_at, t.closed_at, t.linked_to, t.started_at, t.waiting_since, t.reminded_at, t.merged_into,
        f.started_at AS f_started_at, f.budget_ms AS f_budget_ms, f.policy_version AS f_policy_version, f.met_at AS f_met_at,
        f.breached_at AS f_breached_at, f.stopped_at AS f_stopped_at,
        r.started_at AS r_started_at, r.budget_ms AS r_budget_ms, r.policy_version AS r_policy_version, r.met_at AS r_met_at,
@@ -93,6 +93,10 @@ def _ticket(row: asyncpg.Record, pauses: dict[tuple[str, str], tuple[Pause, ...]
         resolved_at=row["resolved_at"],
         closed_at=row["closed_at"],
         linked_to=row["linked_to"],
+        started_at=row["started_at"],
+        waiting_since=row["waiting_since"],
+        reminded_at=row["reminded_at"],
+        merged_into=row["merged_into"],
         first_response=_clock(row, "f_", pauses.get((number, "first_response"), ())),
         resolution=_clock(row, "r_", pauses.get((number, "resolution"), ())),
     )

@@ -11,7 +11,7 @@ from services.tickets import search, sla
 from services.tickets.sla import Clock, TargetName
 from services.tickets.workflow.changes import NAMES, Change
 from services.tickets.workflow.docket import Docket
-from services.tickets.workflow.ticket import Ticket, deadlines
+from services.tickets.workflow.ticket import Ticket, deadlines, next_due
 from shared import timers
 from shared.database import Transaction, column, to_json
 from shared.timers import Timer
@@ -58,19 +58,25 @@ async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequenc
         """
         INSERT INTO ticket (number, series, version, status, customer_id, channel, locale, tier, type, step, priority, category, root_topic,
                             product_model, batch, team, assignee, opened_at, changed_at, episode, linked_to, subject, product_named,
-                            serial_number, order_number, purchase_date, expected_resolution_at, words)
+                            serial_number, order_number, purchase_date, expected_resolution_at, words, next_due_at)
         SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
                              $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
                              $18::timestamptz[], $19::timestamptz[], $20::int[], $21::text[], $22::text[], $23::text[], $24::text[],
-                             $25::text[], $26::text[], $27::timestamptz[], $28::tsvector[])
+                             $25::text[], $26::text[], $27::timestamptz[], $28::tsvector[], $29::timestamptz[])
         """,
         *(column(fresh, name) for name in ("number", "series", "version", "status", "customer_id", "channel", "locale", "tier", "type")),
         *(column(fresh, name) for name in ("step", "priority", "category", "root_topic", "product_model", "batch", "team", "assignee")),
         *(column(fresh, name) for name in ("opened_at", "changed_at", "episode", "linked_to")),
         *(column(particulars, name) for name in ("subject", "product_named", "serial_number", "order_number", "purchase_date")),
         column(particulars, "expected_resolution_at"),
-        [" ".join(search.words(each.subject or "")) for each in particulars],
+        [" ".join(search.words(_searched(each))) for each in particulars],
+        [next_due(ticket) for ticket in fresh],
     )
+
+
+def _searched(each: Particulars) -> str:
+    """What a ticket is found by: what it is about, and the numbers that people read off things and papers."""
+    return " ".join(filter(None, (each.subject, each.serial_number, each.order_number, each.product_named)))
 
 
 async def _update(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> None:
@@ -81,19 +87,23 @@ async def _update(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> 
            SET version = u.version, status = u.status, type = u.type, step = u.step, priority = u.priority, category = u.category,
                root_topic = u.root_topic, batch = u.batch, team = u.team, assignee = u.assignee, changed_at = u.changed_at,
                episode = u.episode, resolution_code = u.resolution_code, first_resolved_at = u.first_resolved_at,
-               resolved_at = u.resolved_at, closed_at = u.closed_at
+               resolved_at = u.resolved_at, closed_at = u.closed_at, started_at = u.started_at, waiting_since = u.waiting_since,
+               reminded_at = u.reminded_at, merged_into = u.merged_into, next_due_at = u.next_due_at
           FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
                       $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::int[], $15::text[], $16::timestamptz[],
-                      $17::timestamptz[], $18::timestamptz[])
+                      $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::text[],
+                      $23::timestamptz[])
                u(number, was, version, status, type, step, priority, category, root_topic, batch, team, assignee, changed_at, episode,
-                 resolution_code, first_resolved_at, resolved_at, closed_at)
+                 resolution_code, first_resolved_at, resolved_at, closed_at, started_at, waiting_since, reminded_at, merged_into,
+                 next_due_at)
          WHERE t.number = u.number AND t.version = u.was
         """,
         column(now, "number"),
         [before.version for before, _ in changed],
         *(column(now, name) for name in ("version", "status", "type", "step", "priority", "category", "root_topic", "batch", "team")),
         *(column(now, name) for name in ("assignee", "changed_at", "episode", "resolution_code", "first_resolved_at")),
-        *(column(now, name) for name in ("resolved_at", "closed_at")),
+        *(column(now, name) for name in ("resolved_at", "closed_at", "started_at", "waiting_since", "reminded_at", "merged_into")),
+        [next_due(ticket) for ticket in now],
     )
     if done != f"UPDATE {len(changed)}":
         raise Collision(f"{len(changed)} tickets were locked, {done}")

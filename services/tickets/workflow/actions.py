@@ -16,38 +16,51 @@ from services.tickets.workflow.changes import (
     Assigned,
     Breached,
     Cancelled,
+    CaseFact,
     Change,
     Closed,
     Confirmed,
     Fact,
+    Linked,
+    Merged,
     Promise,
     Reopened,
     Replied,
     Resolved,
     StatusChanged,
+    StepChanged,
     Triaged,
+    Unmerged,
 )
 from services.tickets.workflow.commands import (
     SYSTEM,
     Actor,
     Cancel,
+    CaseCommand,
     Close,
     Command,
     Confirm,
     HandOver,
+    Link,
+    Merge,
+    Note,
     Queue,
     Reopen,
     Reply,
     Resolve,
     Resume,
     Start,
+    Step,
     Take,
     TakeOver,
     Triage,
+    Unlink,
+    Unmerge,
     Wait,
 )
 from services.tickets.workflow.evolution import evolve
 from services.tickets.workflow.status import PERMITTED, TRANSITIONS, WAITING, Action, Role, Status
+from services.tickets.workflow.steps import next_steps
 from services.tickets.workflow.ticket import Ticket
 from shared.errors import Conflict
 
@@ -55,6 +68,7 @@ NOT_IN_THIS_STATUS: Final = "not_in_this_status"
 NOT_IN_THIS_ROLE: Final = "not_in_this_role"
 WINDOW_OVER: Final = "window_over"
 TYPE_MISSING: Final = "type_missing"
+NO_SUCH_STEP: Final = "no_such_step"
 NOT_YOURS: Final = "not_yours"
 ALREADY_YOURS: Final = "already_yours"
 ALREADY_THEIRS: Final = "already_theirs"
@@ -146,8 +160,12 @@ def _missing(ticket: Ticket, command: Command, by: Actor) -> str | None:
             return TYPE_MISSING
         case TakeOver(holder_is_present=True) if by.role is Role.AGENT:
             return HOLDER_IS_PRESENT
-        case HandOver(obstacle=str(obstacle)):
+        case (
+            HandOver(obstacle=str(obstacle)) | Merge(obstacle=str(obstacle)) | Link(obstacle=str(obstacle)) | Unlink(obstacle=str(obstacle))
+        ):
             return obstacle
+        case Step(step=step) if step not in next_steps(ticket.type, ticket.step):
+            return NO_SUCH_STEP
         case HandOver() if (command.assignee, command.team) == (ticket.assignee, ticket.team):
             return ALREADY_THEIRS
         case _:
@@ -171,6 +189,8 @@ def _fact(ticket: Ticket, command: Command, by: Actor, policy: Policy) -> Fact:
             return Resolved(code)
         case Confirm() | Close() | Reopen() | Cancel():
             return _ending(command)
+        case Note() | Step() | Merge() | Unmerge() | Link() | Unlink():
+            return _of_the_case(ticket, command)
 
 
 def _assigned(ticket: Ticket, command: Take | TakeOver | HandOver | Queue, by: Actor) -> Assigned:
@@ -214,6 +234,23 @@ def _status_changed(command: Start | Wait | Resume, policy: Policy) -> StatusCha
         return StatusChanged(WAITING[command.on], Action.WAIT, pauses=command.on in policy.pauses_on, reason=command.reason)
     reason = command.reason if isinstance(command, Resume) else None
     return StatusChanged(Status.IN_PROGRESS, command.ACTION, reason=reason)
+
+
+def _of_the_case(ticket: Ticket, command: CaseCommand) -> Replied | CaseFact:
+    match command:
+        case Note(message_id=message_id, digest=digest):
+            return Replied(message_id, digest, public=False)
+        case Step(step=step):
+            return StepChanged(step)
+        case Merge(into=into):
+            paused = tuple(str(target) for target in TargetName if ticket.clock(target).is_open and ticket.clock(target).is_paused)
+            return Merged(into, ticket.status, paused)
+        case Unmerge(status=status, paused=paused):
+            return Unmerged(ticket.merged_into or "", status, paused)
+        case Link(other=other, kind=kind):
+            return Linked(other, kind)
+        case Unlink(other=other, kind=kind):
+            return Linked(other, kind, removed=True)
 
 
 def _ending(command: Confirm | Close | Reopen | Cancel) -> Fact:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from services.tickets import sla
 from services.tickets.sla import Clock, TargetName
@@ -17,6 +17,9 @@ from services.tickets.workflow.changes import Change
 from services.tickets.workflow.evolution import OutOfOrder, evolve
 from services.tickets.workflow.ticket import Ticket
 from shared.events import tickets as contract
+
+MERGED: Final = "merged"
+"""Kind of the link that the ticket which goes on has to the one that was merged into it."""
 
 
 def announce_opening(ticket: Ticket, change: Change) -> contract.TicketOpened:
@@ -38,7 +41,8 @@ def announce(before: Ticket, history: Iterable[Change]) -> Iterator[contract.Tic
     """The events of consecutive changes of one ticket."""
     for change in history:
         after = evolve(before, change)
-        yield _event(before, after, change)
+        if not isinstance(change.fact, changes.Reminded):  # what the customer gets tells it
+            yield _event(before, after, change)
         yield from _clock_events(before, after, change)
         before = after
 
@@ -88,8 +92,8 @@ def _envelope(ticket: Ticket, change: Change) -> dict[str, Any]:
 def _event(before: Ticket, after: Ticket, change: Change) -> contract.TicketEvent:
     envelope = _envelope(after, change)
     match change.fact:
-        case changes.MessageAdded(request_id=request_id, reference=reference):
-            return contract.TicketMessageAdded(**envelope, request_id=request_id, reference=reference)
+        case changes.MessageAdded(request_id=request_id, reference=reference, thanks=thanks, matched_by=matched_by):
+            return contract.TicketMessageAdded(**envelope, request_id=request_id, reference=reference, thanks=thanks, matched_by=matched_by)
         case changes.Replied(message_id=message_id, public=public):
             return contract.TicketReplied(**envelope, message_id=message_id, public=public)
         case changes.Triaged():
@@ -101,10 +105,10 @@ def _event(before: Ticket, after: Ticket, change: Change) -> contract.TicketEven
         case changes.Breached(target=name):
             return contract.SlaBreached(**envelope, target=name.value, clock=target(after.clock(name), change.at))
         case _:
-            return _outcome_event(after, change, envelope)
+            return _outcome_event(before, after, change, envelope)
 
 
-def _outcome_event(ticket: Ticket, change: Change, envelope: dict[str, Any]) -> contract.TicketEvent:
+def _outcome_event(before: Ticket, ticket: Ticket, change: Change, envelope: dict[str, Any]) -> contract.TicketEvent:
     match change.fact:
         case changes.Resolved(resolution_code=code):
             return contract.TicketResolved(
@@ -131,6 +135,27 @@ def _outcome_event(ticket: Ticket, change: Change, envelope: dict[str, Any]) -> 
             return contract.TicketClosed(**envelope, reason=reason)
         case changes.Cancelled(reason=reason):
             return contract.TicketCancelled(**envelope, reason=reason)
+        case _:
+            return _case_event(before, ticket, change, envelope)
+
+
+def _case_event(before: Ticket, ticket: Ticket, change: Change, envelope: dict[str, Any]) -> contract.TicketEvent:
+    match change.fact:
+        case changes.StepChanged():
+            return contract.TicketStepChanged(**envelope, previous_step=before.step)
+        case changes.Merged(into=into):
+            return contract.TicketMerged(**envelope, into_number=into, previous_status=before.status)
+        case changes.Unmerged(parted_from=parted_from):
+            return contract.TicketUnmerged(
+                **envelope,
+                from_number=parted_from,
+                first_response=target(ticket.first_response, change.at),
+                resolution=target(ticket.resolution, change.at),
+            )
+        case changes.Absorbed(number=number, removed=removed):
+            return contract.TicketLinked(**envelope, other_number=number, kind=MERGED, removed=removed)
+        case changes.Linked(other=other, kind=kind, removed=removed):
+            return contract.TicketLinked(**envelope, other_number=other, kind=kind, removed=removed)
         case _:
             raise OutOfOrder(f"{ticket.number}: {type(change.fact).__name__} is no change of a ticket that is open")
 

@@ -159,9 +159,10 @@ class StepChanged:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Another ticket goes on for both. ``paused`` names the targets whose clocks stood still, for the undoing."""
+    """Another ticket goes on for both. For the undoing: the status before, and the targets whose clocks stood still."""
 
     into: str
+    status: Status
     paused: tuple[str, ...] = ()
 
 

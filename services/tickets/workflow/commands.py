@@ -207,11 +207,16 @@ Command = (
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A reply before its text is sealed and put away: the handlers turn it into a `Reply`."""
+    """A reply or a note before its text is sealed and put away: the handlers turn it into a `Reply` or a `Note`."""
 
-    ACTION: ClassVar = Action.REPLY
     text: str
     public: bool = True
+    is_note: bool = False
+
+    @property
+    def ACTION(self) -> Action:
+        """What is asked for."""
+        return Action.NOTE if self.is_note else Action.REPLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,3 +228,19 @@ class Delegation:
     team: str | None = None
     reason: str | None = None
     note: Letter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """A merge before the other ticket is found: the handlers turn it into a `Merge`. ``version`` of the other one, if the caller saw it."""
+
+    ACTION: ClassVar = Action.MERGE
+    into: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """The undoing of a merge before its history is read: the handlers turn it into an `Unmerge`."""
+
+    ACTION: ClassVar = Action.UNMERGE

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
+from services.tickets.proof import Tracking
 from services.tickets.workflow.announce import announce, announce_opening
 from services.tickets.workflow.changes import Change
-from services.tickets.workflow.evolution import opened
+from services.tickets.workflow.evolution import evolve, opened
+from services.tickets.workflow.notices import notice
 from services.tickets.workflow.ticket import Ticket
 from shared.events.envelope import Event
 
@@ -14,12 +17,13 @@ from shared.events.envelope import Event
 class Docket:
     """Folds changes in order, in memory; the store then writes each table once, and the outbox gets the events in the same order."""
 
-    def __init__(self, tickets: Mapping[str, Ticket] | None = None) -> None:
-        """``tickets`` are those already in the database, locked by this transaction."""
+    def __init__(self, tickets: Mapping[str, Ticket] | None = None, tracking: Tracking | None = None) -> None:
+        """``tickets`` are those already in the database, locked by this transaction. Without ``tracking``, messages carry no link."""
         self._before: dict[str, Ticket] = dict(tickets or {})
         self._tickets: dict[str, Ticket] = dict(self._before)
         self.history: list[tuple[str, Change]] = []
         self.events: list[Event] = []
+        self._tracking = tracking
 
     def __getitem__(self, number: str) -> Ticket:
         return self._tickets[number]
@@ -27,6 +31,16 @@ class Docket:
     def get(self, number: str) -> Ticket | None:
         """The ticket as it is now, if it is on the docket."""
         return self._tickets.get(number)
+
+    def add(self, tickets: Mapping[str, Ticket]) -> None:
+        """Further tickets from the database, locked since."""
+        for number, ticket in tickets.items():
+            self._before.setdefault(number, ticket)
+            self._tickets.setdefault(number, ticket)
+
+    def link(self, number: str, at: datetime) -> str | None:
+        """The customer's tracking link, for a message written at ``at``."""
+        return None if self._tracking is None else self._tracking.link(number, at)
 
     def open(self, opening: Change) -> Ticket:
         """Add the ticket that the change opens."""
@@ -40,9 +54,18 @@ class Docket:
         """Note what happened to a ticket that is on the docket, and what it is now."""
         changes = tuple(changes)
         self.events += announce(self._tickets[after.number], changes)
+        self.events += self._notices(self._tickets[after.number], changes)
         self.history += [(after.number, change) for change in changes]
         self._tickets[after.number] = after
         return after
+
+    def _notices(self, before: Ticket, changes: Iterable[Change]) -> Iterator[Event]:
+        for change in changes:
+            after = evolve(before, change)
+            told = notice(before, after, change, self.link(after.number, change.at))
+            if told is not None:
+                yield told
+            before = after
 
     def fresh(self) -> list[Ticket]:
         """Tickets opened in this transaction, as they are now."""

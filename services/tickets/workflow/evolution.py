@@ -96,12 +96,17 @@ def evolve(ticket: Ticket, change: Change) -> Ticket:
         raise OutOfOrder(f"{ticket.number}: version {change.version} after {ticket.version}")
     changed = replace(ticket, version=change.version, changed_at=max(ticket.changed_at, change.at))
     after = _apply(changed, change.fact, change.at)
-    return after if after.status is ticket.status else _waiting(after, change.at)
+    return after if after.status is ticket.status else _entered(after, change.at)
 
 
-def _waiting(ticket: Ticket, at: datetime) -> Ticket:
-    """The time for which the customer is waited for begins and ends with the status."""
-    return replace(ticket, waiting_since=at if ticket.status is Status.WAITING_CUSTOMER else None, reminded_at=None)
+def _entered(ticket: Ticket, at: datetime) -> Ticket:
+    """What begins with a status: work, once for all, and the time for which the customer is waited for, each time anew."""
+    return replace(
+        ticket,
+        started_at=ticket.started_at or (at if ticket.status is Status.IN_PROGRESS else None),
+        waiting_since=at if ticket.status is Status.WAITING_CUSTOMER else None,
+        reminded_at=None,
+    )
 
 
 def _apply(ticket: Ticket, fact: Fact, at: datetime) -> Ticket:

@@ -15,6 +15,7 @@ from services.tickets.workflow.ticket import Ticket
 
 CUSTOMER_REPLY: Final = "customer_reply"
 LOW_ANSWER: Final = "low_answer"
+NO_CUSTOMER_ANSWER: Final = "no_customer_answer"
 LOW_SCORE: Final = 2
 """Of 5; this and less is a low answer."""
 

@@ -123,7 +123,8 @@ TRANSITIONS: Final[Mapping[tuple[Status, Action], tuple[Status, ...]]] = {
     **{(status, action): (status,) for action in (Action.NOTE, Action.LINK, Action.UNLINK) for status in Status},
 }
 """What is not in here is refused. Where there is a choice: `wait` goes to what the ticket waits for; `hand_over` to assigned or, where
-nobody is there to take it, into the queue, and what waits for something else goes on waiting; `queue` to new what has no type yet."""
+nobody is there to take it, into the queue, and what waits for something else goes on waiting; `queue` to new what has no type yet;
+`unmerge` back to where the merge came from."""
 
 _STAFF: Final = frozenset({Role.AGENT, Role.LEAD, Role.MANAGER})
 

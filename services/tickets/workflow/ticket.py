@@ -15,8 +15,18 @@ from services.tickets.workflow.status import DONE, Status
 REOPEN_WINDOW: Final = timedelta(days=7)
 """After the last resolve, both ends included: how long a solution may turn out not to hold. Afterwards a new, linked ticket is opened."""
 
+REMIND_AFTER: Final = timedelta(days=3)
+"""How long a ticket waits for the customer before he is reminded."""
+
+GIVE_UP_AFTER: Final = timedelta(days=7)
+"""How long a ticket waits for the customer before it is closed without his answer."""
+
 CLOSE: Final = "close"
-"""Name of the deadline at which the reopen window ends; the other deadlines are named after their targets."""
+"""Name of the deadline at which the reopen window ends."""
+REMIND: Final = "remind"
+"""Name of the deadline at which the customer is reminded; the deadlines of targets are named after them."""
+GIVE_UP: Final = "give_up"
+"""Name of the deadline at which nobody waits for the customer's answer any longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +64,24 @@ class Ticket:
     linked_to: str | None
     first_response: Clock
     resolution: Clock
+    started_at: datetime | None = None
+    """When somebody first began to work on it."""
+    waiting_since: datetime | None = None
+    """Since when it waits for the customer; None while it does not."""
+    reminded_at: datetime | None = None
+    """When the customer was reminded of this waiting."""
+    merged_into: str | None = None
+    """The ticket that goes on for both; itself perhaps merged into a third one."""
 
     @property
     def window_ends_at(self) -> datetime | None:
         """Last moment at which it may be reopened; None while it was never resolved."""
         return None if self.resolved_at is None else self.resolved_at + REOPEN_WINDOW
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it is in a team's queue."""
+        return self.assignee is None and self.team is not None and self.status in (Status.NEW, Status.TRIAGED)
 
     def may_reopen(self, at: datetime) -> bool:
         """Whether the last solution can still turn out not to hold."""
@@ -74,4 +97,14 @@ def deadlines(ticket: Ticket) -> Mapping[str, datetime]:
     found = {str(target): moment for target in TargetName if (moment := sla.deadline(ticket.clock(target))) is not None}
     if ticket.status in (Status.RESOLVED, Status.CONFIRMED) and ticket.window_ends_at is not None:
         found[CLOSE] = ticket.window_ends_at
+    if ticket.waiting_since is not None:
+        found[GIVE_UP] = ticket.waiting_since + GIVE_UP_AFTER
+        if ticket.reminded_at is None:
+            found[REMIND] = ticket.waiting_since + REMIND_AFTER
     return found
+
+
+def next_due(ticket: Ticket) -> datetime | None:
+    """The earliest promise that is running, also one that is broken and still not kept; what "due first" sorts by."""
+    clocks = [ticket.clock(target) for target in TargetName]
+    return min((sla.due_at(clock, clock.started_at) for clock in clocks if clock.is_open and not clock.is_paused), default=None)

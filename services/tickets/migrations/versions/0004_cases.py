@@ -15,7 +15,7 @@ branch_labels = None
 depends_on = None
 
 _OPEN: Final = "('new', 'triaged', 'assigned', 'in_progress', 'waiting_customer', 'waiting_parts', 'waiting_third_party')"
-_RANK: Final = "(CASE priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 WHEN 'low' THEN 3 ELSE 4 END)"
+_URGENCY: Final = "array_position('{urgent,high,normal,low}'::text[], priority)"
 
 STATEMENTS: Final[tuple[str, ...]] = (
     """
@@ -50,7 +50,7 @@ STATEMENTS: Final[tuple[str, ...]] = (
     """,
     "CREATE INDEX ticket_updated ON ticket (changed_at, number)",
     "CREATE INDEX ticket_due ON ticket (next_due_at, number) WHERE next_due_at IS NOT NULL",
-    f"CREATE INDEX ticket_priority ON ticket ({_RANK}, opened_at, number) WHERE status IN {_OPEN}",
+    f"CREATE INDEX ticket_priority ON ticket ({_URGENCY}, opened_at, number) WHERE status IN {_OPEN}",
     "CREATE INDEX ticket_merged ON ticket (merged_into) WHERE merged_into IS NOT NULL",
     f"CREATE INDEX ticket_customer_open ON ticket (customer_id) WHERE status IN {_OPEN}",
     "ALTER TABLE message ADD COLUMN received_at timestamptz, ADD COLUMN entered_by text",
