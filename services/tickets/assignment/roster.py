@@ -75,6 +75,12 @@ class Roster:
         """The agents of a team."""
         return [agent for agent in self.agents.values() if team in agent.teams]
 
+    def has_room(self, team: str) -> bool:
+        """Whether anybody of the team can be given anything."""
+        return any(
+            agent.is_at_work and (agent.capacity is None or self._loads.get(agent.id, 0) < agent.capacity) for agent in self.members(team)
+        )
+
     def give(self, id: str, at: datetime) -> None:
         """Note that an agent was given a ticket: everybody else of this roster comes before him now."""
         at = at if self._newest is None else max(at, self._newest + _TICK)

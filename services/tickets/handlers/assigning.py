@@ -68,8 +68,8 @@ async def save(tx: Transaction, docket: Docket, particulars: Mapping[str, Partic
     await assignments.insert(tx, _assignments(docket.history, assigning.decisions))
     await assignments.save_given(tx, assigning.roster.given)
     changed = docket.changed()
-    joined = {after.team for after in docket.fresh() if after.is_waiting}
-    joined |= {after.team for before, after in changed if after.is_waiting and (not before.is_waiting or before.team != after.team)}
+    joined = {after.team for after in docket.fresh() if after.is_queued}
+    joined |= {after.team for before, after in changed if after.is_queued and (not before.is_queued or before.team != after.team)}
     relieved = {before.assignee for before, after in changed if _is_relief(before, after)}
     teams = await queues.teams_that_can_go_on(tx, [agent for agent in relieved if agent])
     await queues.arm_hand_out(tx, sorted({team for team in joined if team} | set(teams)))
@@ -87,7 +87,7 @@ async def _let_go(tx: Transaction, docket: Docket) -> None:
     """A reopened ticket whose agent has gone waits in the queue, and one that turns out to be another team's waits in that one's."""
     changed = docket.changed()
     reopened = [after for before, after in changed if before.status in DONE and after.status in OPEN and after.assignee]
-    renamed = [after for before, after in changed if after.is_waiting and before.is_waiting and before.type != after.type]
+    renamed = [after for before, after in changed if after.is_queued and before.is_queued and before.type != after.type]
     if not reopened and not renamed:
         return
     teams = await assignments.teams(tx)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from services.tickets.assignment.staff import Work
+from services.tickets.handlers import assigning
+from services.tickets.handlers.assigning import Assigning, work_of
 from services.tickets.sla import Policy
-from services.tickets.store import loading, saving, words
+from services.tickets.store import loading, words
 from services.tickets.store.policy import policy_in_force
 from services.tickets.store.saving import Particulars
 from services.tickets.workflow import messages, opening
@@ -48,7 +51,7 @@ async def receive(tx: Transaction, events: Sequence[Event]) -> None:
                 await _take_answer(tx, batch, event)
             case _:
                 continue
-    await saving.save(tx, batch.docket, batch.particulars)
+    await assigning.save(tx, batch.docket, batch.particulars, batch.assigning)
     await words.insert_messages(tx, batch.messages)
     await outbox.append(tx, batch.docket.events)
     log.info("requests_received", count=len(requests), records=len(events), total=len(batch.docket.history))
@@ -67,6 +70,7 @@ class _Batch:
     known: set[UUID]
     """Requests that already had their effect."""
     tiers: dict[UUID, str]
+    assigning: Assigning
     particulars: dict[str, Particulars] = field(default_factory=dict)
     messages: list[words.Message] = field(default_factory=list)
 
@@ -81,14 +85,23 @@ async def _prepare(tx: Transaction, requests: Sequence[RequestReceived], answers
     numbers = await loading.resolve(tx, references) if references else {}
     series = await loading.of_same_series(tx, set(numbers.values())) if numbers else {}
     tickets = await _locked(tx, [number for members in series.values() for number in members])
+    tiers = await words.tiers(tx, {event.customer_id for event in requests})
+    expected = [_work(event, tiers) for event in requests] + [work_of(ticket) for ticket in tickets.values()]
     return _Batch(
         policy=await policy_in_force(tx, clock.now()),
         docket=Docket(tickets),
         numbers=numbers,
         series=series,
         known=await words.known_messages(tx, [event.request_id for event in requests]),
-        tiers=await words.tiers(tx, {event.customer_id for event in requests}),
+        tiers=tiers,
+        assigning=await assigning.prepare(tx, expected),
     )
+
+
+def _work(event: RequestReceived, tiers: Mapping[UUID, str], after: Ticket | None = None) -> Work:
+    """What assignment looks at of the ticket that the request would open."""
+    known = after.type if after else None
+    return Work(event.type or known, event.channel, tiers.get(event.customer_id, words.DEFAULT_TIER))
 
 
 async def _locked(tx: Transaction, numbers: Sequence[str]) -> dict[str, Ticket]:
@@ -133,7 +146,8 @@ def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: T
         product_model=opening.model_code(event.product.model if event.product else None),
         digest=sealed.digest,
     )
-    ticket = batch.docket.open(opening.open_request(request, event.occurred_at, batch.policy, after=after, number=number))
+    place = batch.assigning.place(number or event.reference, _work(event, batch.tiers, after), clock.now())
+    ticket = batch.docket.open(opening.open_request(request, event.occurred_at, batch.policy, after=after, number=number, place=place))
     product = event.product or Product()
     batch.particulars[ticket.number] = Particulars(
         event.subject, product.model, product.serial_number, product.order_number, product.purchase_date, event.expected_resolution_at
@@ -179,7 +193,8 @@ async def _take_answer(tx: Transaction, batch: _Batch, event: SurveyAnswered) ->
     answer = Answer(event.episode, event.overall, event.solved)
     if messages.opens_linked(ticket, answer, event.occurred_at):
         number = opening.linked_number(ticket.series, await loading.next_ordinal(tx, ticket.series))
-        linked = batch.docket.open(opening.open_after_low_answer(ticket, number, event.occurred_at, batch.policy))
+        place = batch.assigning.place(number, work_of(ticket), clock.now())
+        linked = batch.docket.open(opening.open_after_low_answer(ticket, number, event.occurred_at, batch.policy, place=place))
         batch.series[ticket.series].append(linked.number)
         batch.numbers[linked.number] = linked.number
     else:

@@ -51,12 +51,15 @@ async def skills(tx: Transaction) -> list[Skill]:
     return [Skill(row["id"], frozenset(row["types"]), frozenset(row["categories"]), row["active"]) for row in rows]
 
 
-async def lock_at_work(tx: Transaction, of_teams: Collection[str], also: Collection[str] = ()) -> set[str]:
-    """Lock those who can be given work of these teams, and some others whatever their state; ids of those who are at work."""
+async def lock_at_work(tx: Transaction, of_teams: Collection[str], also: Collection[str] = (), *, idle: bool = False) -> set[str]:
+    """Lock those who can be given work of these teams, and some others whatever their state; ids of those who are at work.
+
+    ``idle``: only those whom nobody else has locked.
+    """
     rows = await tx.fetch(
-        """
+        f"""
         SELECT id, active AND presence = 'present' AS at_work FROM agent
-         WHERE (teams && $1 AND active AND presence = 'present') OR id = ANY($2) ORDER BY id FOR UPDATE
+         WHERE (teams && $1 AND active AND presence = 'present') OR id = ANY($2) ORDER BY id FOR UPDATE {"SKIP LOCKED" if idle else ""}
         """,
         list(of_teams),
         list(also),
@@ -84,16 +87,16 @@ async def loads(tx: Transaction, ids: Collection[str]) -> dict[str, int]:
     """How many open tickets each agent has."""
     if not ids:
         return {}
-    rows = await tx.fetch(f"SELECT assignee, count(*) AS load FROM ticket WHERE assignee = ANY($1) AND {_OPEN} GROUP BY 1", list(ids))
+    rows = await tx.fetch(f"SELECT assignee, count(*) AS load FROM ticket WHERE assignee = ANY($1) AND {OPEN_NOW} GROUP BY 1", list(ids))
     return {row["assignee"]: row["load"] for row in rows}
 
 
-_OPEN: Final = f"status IN ({', '.join(repr(str(status)) for status in OPEN)})"
+OPEN_NOW: Final = f"status IN ({', '.join(repr(str(status)) for status in OPEN)})"
 
 
-async def roster(tx: Transaction, known: Sequence[Team], of_teams: Collection[str], also: Collection[str] = ()) -> Roster:
-    """The staff of these teams, with those locked who can be given work. ``also``: agents to lock whatever their state."""
-    at_work = await lock_at_work(tx, of_teams, also)
+async def roster(tx: Transaction, known: Sequence[Team], of_teams: Collection[str], *, idle: bool = False) -> Roster:
+    """The staff of these teams, with those locked who can be given work; ``idle``: whom somebody else has locked counts as absent."""
+    at_work = await lock_at_work(tx, of_teams, idle=idle)
     members = await agents(tx, of_teams, at_work=at_work)
     limited = [agent.id for agent in members if agent.capacity is not None and agent.is_at_work]
     return Roster(known, await skills(tx), members, await loads(tx, limited))

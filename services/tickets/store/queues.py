@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import uuid4
 
 import asyncpg
 
 from services.tickets.assignment.queue import Waiting
 from services.tickets.assignment.staff import Work
 from services.tickets.models.tickets import PRIORITY_RANK, TIER_RANK, WAITING
-from services.tickets.store.assignments import _OPEN
+from services.tickets.store.assignments import OPEN_NOW
 from shared import clock, timers
 from shared.database import Transaction
 from shared.timers import Timer
@@ -75,7 +76,10 @@ _PLACE: Final = f"{PRIORITY_RANK}, {TIER_RANK}, opened_at, number"
 _COLUMNS: Final = "number, type, channel, tier, category, priority, opened_at"
 
 
-async def waiting(tx: Transaction, team: str, *, after: tuple[int, int, datetime, str] | None, limit: int) -> list[Waiting]:
+Place = tuple[int, int, datetime, str]
+
+
+async def waiting(tx: Transaction, team: str, *, after: Place | None, limit: int) -> list[Waiting]:
     """The next of a queue, in the order in which they are handed out, after that place."""
     beyond = "" if after is None else f"AND ({_PLACE}) > ($3, $4, $5, $6)"
     rows = await tx.fetch(
@@ -84,52 +88,55 @@ async def waiting(tx: Transaction, team: str, *, after: tuple[int, int, datetime
     return [_waiting(row) for row in rows]
 
 
-async def lock_waiting(tx: Transaction, team: str, limit: int) -> tuple[list[Waiting], bool]:
-    """Lock the next of a queue, but for those whom somebody else has locked; and whether there are more, or were such ones."""
-    rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM ticket WHERE team = $1 AND {WAITING} ORDER BY {_PLACE} LIMIT $2 FOR UPDATE SKIP LOCKED", team, limit
-    )
-    there = await tx.fetchval(f"SELECT count(*) FROM (SELECT FROM ticket WHERE team = $1 AND {WAITING} LIMIT $2) q", team, limit + 1)
-    return [_waiting(row) for row in rows], there > len(rows)
-
-
 def _waiting(row: asyncpg.Record) -> Waiting:
     work = Work(row["type"], row["channel"], row["tier"], row["category"])
     return Waiting(row["number"], work, row["priority"], row["opened_at"])
 
 
-async def lock_of_agent(tx: Transaction, agent: str, of_teams: Collection[str] | None, limit: int) -> tuple[list[str], bool]:
-    """Lock open tickets of an agent, in some teams or in all; and whether there are more, or some that somebody else has locked."""
-    condition = f"assignee = $1 AND {_OPEN} AND ($2::text[] IS NULL OR team = ANY($2))"
-    teams = None if of_teams is None else list(of_teams)
+async def open_of_agent(tx: Transaction, agent: str, of_teams: Collection[str] | None, limit: int) -> list[str]:
+    """Numbers of open tickets of an agent, in some teams or in all."""
     rows = await tx.fetch(
-        f"SELECT number FROM ticket WHERE {condition} ORDER BY number LIMIT $3 FOR UPDATE SKIP LOCKED", agent, teams, limit
+        f"SELECT number FROM ticket WHERE assignee = $1 AND {OPEN_NOW} AND ($2::text[] IS NULL OR team = ANY($2)) ORDER BY number LIMIT $3",
+        agent,
+        None if of_teams is None else list(of_teams),
+        limit,
     )
-    there = await tx.fetchval(f"SELECT count(*) FROM (SELECT FROM ticket WHERE {condition} LIMIT $3) q", agent, teams, limit + 1)
-    return [row["number"] for row in rows], there > len(rows)
+    return [row["number"] for row in rows]
 
 
 # ------------------------------------------------------------------ timers
 
 
+# each timer has a subject of its own, so that nobody who sets one waits for somebody else who does, or who is working it off
+
+
 async def arm_hand_out(tx: Transaction, teams: Collection[str], due_at: datetime | None = None) -> None:
     """Have the queues of these teams handed out as soon as this transaction has committed."""
-    await timers.arm(tx, [Timer(HAND_OUT, _TEAM + team, 0, due_at or clock.now()) for team in teams])
+    await timers.arm(tx, [_timer(HAND_OUT, _TEAM, team, due_at) for team in teams])
 
 
 async def arm_take_back(tx: Transaction, agent: str, due_at: datetime | None = None) -> None:
     """Have the tickets of an agent who has gone looked through as soon as this transaction has committed."""
-    await timers.arm(tx, [Timer(TAKE_BACK, _AGENT + agent, 0, due_at or clock.now())])
+    await timers.arm(tx, [_timer(TAKE_BACK, _AGENT, agent, due_at)])
+
+
+def _timer(kind: str, prefix: str, id: str, due_at: datetime | None) -> Timer:
+    return Timer(kind, f"{prefix}{id}#{uuid4().hex}", 0, due_at or clock.now())
+
+
+def is_of_staff(subject: str) -> bool:
+    """Whether a timer is about a team or an agent."""
+    return subject.startswith((_TEAM, _AGENT))
 
 
 def teams_of(subjects: Collection[str]) -> list[str]:
     """The teams among the subjects of timers."""
-    return sorted(subject.removeprefix(_TEAM) for subject in subjects if subject.startswith(_TEAM))
+    return sorted({subject.removeprefix(_TEAM).partition("#")[0] for subject in subjects if subject.startswith(_TEAM)})
 
 
 def agents_of(subjects: Collection[str]) -> list[str]:
     """The agents among the subjects of timers."""
-    return sorted(subject.removeprefix(_AGENT) for subject in subjects if subject.startswith(_AGENT))
+    return sorted({subject.removeprefix(_AGENT).partition("#")[0] for subject in subjects if subject.startswith(_AGENT)})
 
 
 async def teams_that_can_go_on(tx: Transaction, agents: Collection[str]) -> list[str]:
