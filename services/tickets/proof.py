@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import quote
 
-from shared.events.proof import proof
+from shared.events.proof import proof, tracking_link, tracking_mac, tracking_token
 
-LINK_HOLDS: Final = timedelta(days=30)
-"""How long the link in a message opens the tracking page."""
 VISIT_HOLDS: Final = timedelta(hours=1)
 """How long the page stays open for whoever proved himself on it."""
 MAX_TOKEN: Final = 64
@@ -37,12 +33,11 @@ class Tracking:
 
     def link(self, reference: str, at: datetime) -> str:
         """A link for a message that is written at ``at``."""
-        return f"{self.url}/track/{quote(reference)}?t={self.token(reference, at + LINK_HOLDS)}"
+        return tracking_link(self.signing_key, self.url, reference, at)
 
     def token(self, reference: str, ends_at: datetime) -> str:
         """What opens the page of one reference until ``ends_at``."""
-        moment = int(ends_at.timestamp()).to_bytes(8, "big")
-        return base64.urlsafe_b64encode(moment + self._mac(reference, moment)).decode().rstrip("=")
+        return tracking_token(self.signing_key, reference, ends_at)
 
     def opens(self, token: str, reference: str, at: datetime) -> bool:
         """Whether the token is ours, for this reference, and still holds at ``at``."""
@@ -51,7 +46,7 @@ class Tracking:
         except (binascii.Error, ValueError):
             raw = b""
         moment, mac = raw[:8], raw[8:]
-        genuine = hmac.compare_digest(mac, self._mac(reference, moment))
+        genuine = hmac.compare_digest(mac, tracking_mac(self.signing_key, reference, moment))
         return genuine and len(raw) == 8 + _MAC_BYTES and datetime.fromtimestamp(int.from_bytes(moment, "big"), UTC) > at
 
     def proves(self, given: str, kept: Iterable[tuple[str, str]]) -> bool:
@@ -60,7 +55,3 @@ class Tracking:
         for reference, digest in kept:
             held |= hmac.compare_digest((proof(self.signing_key, reference, given) or "").encode(), digest.encode())
         return held
-
-    def _mac(self, reference: str, moment: bytes) -> bytes:
-        message = b"aftercare tracking\0" + reference.encode() + b"\0" + moment
-        return hmac.digest(self.signing_key, message, hashlib.sha256)[:_MAC_BYTES]
