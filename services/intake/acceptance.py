@@ -6,7 +6,7 @@ time is set to ours and flagged; beyond that the request is refused, because its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
@@ -19,7 +19,7 @@ import orjson
 
 from services.intake import completeness
 from services.intake.completeness import CONTACT, Completeness
-from services.intake.identity import Identity, Unreadable, app_user_identity, email_identity, phone_identity
+from services.intake.identity import Identity, Scheme, Unreadable, account_identity, app_user_identity, email_identity, phone_identity
 from services.intake.language import guess_locale
 from services.intake.reference import NotAReference, parse
 from shared.errors import FieldError, Invalid
@@ -31,14 +31,25 @@ Scalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
+class Account:
+    """An account of a channel, or a device or browser, by which the source knows the customer."""
+
+    scheme: str
+    value: str
+    scope: str | None = None
+
+
+@dataclass(frozen=True)
 class Contact:
-    """What a request says of its customer."""
+    """What a request says of its customer. ``customer_id``: whoever enters the request has him in front of himself."""
 
     name: str | None = None
     phone: str | None = None
     email: str | None = None
     app_user_id: str | None = None
     locale: str | None = None
+    customer_id: UUID | None = None
+    accounts: tuple[Account, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,7 @@ class Submission:
     in_reply_to: str | None = None
     attachments: tuple[Attachment, ...] = ()
     metadata: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
+    conversation_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,10 +101,25 @@ class Rules:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends the request: a system or an agent for the customer, or (``customer_id``) the customer himself with his own key."""
+    """Who sends the request: a system, bot or agent for the customer, or (``customer_id``) the customer himself with his own key."""
 
     principal: str
     customer_id: UUID | None = None
+    kind: str = "system"
+
+    @property
+    def entered_by(self) -> str:
+        """Who wrote the request down: customer, bot, agent or system."""
+        return self.kind if self.customer_id is None else "customer"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A request whose missing fields another one brings: its number, its type and the fields that are known by now."""
+
+    reference: str
+    type: str | None
+    present: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -106,19 +133,33 @@ class Accepted:
     occurred_at_clamped: bool
     identities: tuple[Identity, ...]
     guessed_locale: str | None
-    completeness: Completeness
+    present: frozenset[str]
     in_reply_to: str | None
     digest: bytes
+    earlier: Earlier | None = None
+
+    @property
+    def completeness(self) -> Completeness:
+        """How complete it is by itself."""
+        return self.complete_with(frozenset())
+
+    def complete_with(self, known: Set[str]) -> Completeness:
+        """How complete it is with what the customer's file says besides."""
+        earlier = self.earlier
+        request_type = self.submission.type or (None if earlier is None else earlier.type)
+        type_known = {"type"} if request_type is not None else set()
+        return completeness.assess(request_type, self.present | known | type_known | (earlier.present if earlier else frozenset()))
 
 
-def accept(submission: Submission, caller: Caller, *, received_at: datetime, rules: Rules) -> Accepted:
-    """Judge a request that arrived at ``received_at``.
+def accept(submission: Submission, caller: Caller, *, received_at: datetime, rules: Rules, earlier: Earlier | None = None) -> Accepted:
+    """Judge a request that arrived at ``received_at``; ``earlier``: the request that it completes.
 
     Raises:
         Invalid: names every field that is wrong.
     """
     wrong: list[FieldError] = []
     identities = _identities(submission.customer, rules, wrong)
+    _check_named(submission.customer, caller, wrong)
     occurred_at, clamped = _occurred_at(submission.occurred_at, received_at, wrong)
     in_reply_to = _in_reply_to(submission.in_reply_to, wrong)
     _check_purchase(submission.product, received_at.astimezone(rules.zone).date(), wrong)
@@ -133,9 +174,10 @@ def accept(submission: Submission, caller: Caller, *, received_at: datetime, rul
         occurred_at_clamped=clamped,
         identities=identities,
         guessed_locale=None if guessed is None else guessed.value,
-        completeness=completeness.assess(submission.type, filled_in(submission, is_reachable=bool(identities or caller.customer_id))),
+        present=frozenset(filled_in(submission, is_reachable=_is_reachable(identities, caller))),
         in_reply_to=in_reply_to,
         digest=digest(submission, caller.customer_id),
+        earlier=earlier,
     )
 
 
@@ -145,9 +187,36 @@ def digest(submission: Submission, proven: UUID | None = None) -> bytes:
     The same words of another customer with a key of his own (``proven``) are another message.
     """
     utc = {"occurred_at": _utc_text(submission.occurred_at), "expected": _utc_text(submission.expected_resolution_at)}
-    content = [submission.channel, submission.external_id, submission.customer, submission.type, submission.subject, submission.text]
-    rest = [submission.product, utc, submission.in_reply_to, submission.attachments, dict(submission.metadata), proven]
+    content = [
+        submission.channel,
+        submission.external_id,
+        _said_of(submission.customer),
+        submission.type,
+        submission.subject,
+        submission.text,
+    ]
+    rest: list[object] = [submission.product, utc, submission.in_reply_to, submission.attachments, dict(submission.metadata), proven]
+    later: list[object] = [submission.customer.customer_id, submission.customer.accounts, submission.conversation_id]
+    # fields that older requests did not have count only where they are: the digests of those still hold
+    rest += later if any(later) else []
     return blake2b(orjson.dumps([content, rest], option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES).digest()
+
+
+@dataclass(frozen=True)
+class _Said:
+    name: str | None
+    phone: str | None
+    email: str | None
+    app_user_id: str | None
+    locale: str | None
+
+
+def _said_of(contact: Contact) -> _Said:
+    return _Said(contact.name, contact.phone, contact.email, contact.app_user_id, contact.locale)
+
+
+def _is_reachable(identities: Iterable[Identity], caller: Caller) -> bool:
+    return caller.customer_id is not None or any(identity.leads_to_him for identity in identities)
 
 
 def filled_in(submission: Submission, *, is_reachable: bool) -> set[str]:
@@ -174,7 +243,21 @@ def _identities(customer: Contact, rules: Rules, wrong: list[FieldError]) -> tup
     found = [None if customer.app_user_id is None else app_user_identity(customer.app_user_id)]
     found.append(_read(customer.email, email_identity, "/customer/email", "email", wrong))
     found.append(_read(customer.phone, lambda phone: phone_identity(phone, rules.region), "/customer/phone", "phone", wrong))
+    for index, account in enumerate(customer.accounts):
+        found.append(_account(account, rules, f"/customer/accounts/{index}", wrong))
     return tuple(identity for identity in found if identity is not None)
+
+
+def _account(account: Account, rules: Rules, pointer: str, wrong: list[FieldError]) -> Identity | None:
+    def read(value: str) -> Identity:
+        return account_identity(Scheme(account.scheme), account.scope, value, lambda phone: phone_identity(phone, rules.region))
+
+    return _read(account.value, read, pointer, "account", wrong)
+
+
+def _check_named(customer: Contact, caller: Caller, wrong: list[FieldError]) -> None:
+    if customer.customer_id is not None and caller.customer_id not in (None, customer.customer_id):
+        wrong.append(FieldError("/customer/id", "not_yours", "your key names another customer"))
 
 
 def _read(text: str | None, parse_identity: Callable[[str], Identity], pointer: str, code: str, wrong: list[FieldError]) -> Identity | None:

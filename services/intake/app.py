@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.intake import api
-from services.intake.api import Desk
+from services.intake.api import Desk, following, requests, writer_of_answers
 from services.intake.batcher import Batcher
+from services.intake.carriers import carriers_of
+from services.intake.handlers.acknowledgement import Receipts
 from services.intake.handlers.reception import House, Incoming, Outcome, receive
 from services.intake.settings import IntakeSettings
 from services.intake.store import requests as store
-from shared import http
+from shared import clock, http
 from shared.database import Transaction
 from shared.runtime import Runtime
 
@@ -36,19 +37,23 @@ def create_app(runtime: Runtime[IntakeSettings]) -> FastAPI:
         await desk.close()
 
     app = http.create_app(runtime, title="Aftercare intake", description=DESCRIPTION, lifespan=lifespan)
-    app.include_router(api.create_router(runtime, desk))
+    for routes in (requests, following):
+        app.include_router(routes.create_router(runtime, desk))
     return app
 
 
 def create_desk(runtime: Runtime[IntakeSettings]) -> Desk:
     """What stores accepted requests, batch by batch."""
     keys: list[bytes] = []
-    write = api.writer_of_answers(runtime.settings)
+    write = writer_of_answers(runtime.settings)
     signing_key = runtime.settings.signing_key.get_secret_value().encode()
+
+    channels = [carrier.channel for carrier in carriers_of(runtime.settings)]
 
     async def work(tx: Transaction, items: Sequence[Incoming]) -> Sequence[Outcome]:
         if not keys:
             keys.append(await store.reference_key(tx))
-        return await receive(tx, items, House(runtime.settings.timezone, keys[0], write, signing_key))
+        receipts = Receipts(channels, clock.real_now()) if runtime.settings.acknowledge else None
+        return await receive(tx, items, House(runtime.settings.timezone, keys[0], write, signing_key, receipts))
 
     return Batcher(runtime.database, work, committed=runtime.wakeup)

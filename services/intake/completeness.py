@@ -6,7 +6,7 @@ person who works on it asks once for everything. Each type of request asks only 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -16,7 +16,9 @@ from shared.events.codes import RequestType
 CONTACT: Final = "customer.phone"
 """Stands for any way to reach the customer: a phone number, or else an e-mail address, or else his account."""
 
-_ALWAYS: Final = ("text", "customer.name", CONTACT)
+NAME: Final = "customer.name"
+
+_ALWAYS: Final = ("text", NAME, CONTACT)
 _UNIT: Final = ("product.model", "product.serial_number", "product.purchase_date")
 _ORDER: Final = ("product.order_number", "product.model")
 _WISH: Final = ("expected_resolution_at",)
@@ -52,3 +54,47 @@ def assess(request_type: str | None, present: Set[str]) -> Completeness:
     asked = ASKED.get(request_type, ASKED[None])
     missing = tuple(field for field in asked if field not in present)
     return Completeness(round(1 - len(missing) / len(asked), 2), missing)
+
+
+# --- later: what is known by now, and what may be suggested ---------------------------------------------------------------------------
+
+PRODUCT: Final = ("model", "serial_number", "purchase_date", "order_number")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The fields of a stored request that are asked for. ``missing`` is what was missing when it came."""
+
+    type: str | None
+    has_wish: bool
+    product: Mapping[str, str | None]
+    contact: Mapping[str, object]
+    missing: tuple[str, ...]
+
+
+def known_by_now(record: Recorded, added: Sequence[Recorded]) -> frozenset[str]:
+    """The fields that the request, or what was added to it since, fills in."""
+    every = (record, *added)
+    known = {field for field in _ALWAYS if field not in record.missing}
+    known |= {f"product.{name}" for name in PRODUCT if any(one.product.get(name) for one in every)}
+    known |= {"expected_resolution_at"} if any(one.has_wish for one in every) else set()
+    known |= {NAME} if any(one.contact.get("name") for one in added) else set()
+    known |= {CONTACT} if any(one.contact.get("phone") or one.contact.get("email") for one in added) else set()
+    return frozenset(known | ({"type"} if type_by_now(record, added) else set()))
+
+
+def type_by_now(record: Recorded, added: Sequence[Recorded]) -> str | None:
+    """The type that was said last."""
+    return next((one.type for one in reversed((record, *added)) if one.type is not None), None)
+
+
+def suggestions(named: Mapping[str, str | None], owned: Sequence[Mapping[str, str | None]]) -> dict[str, str]:
+    """What a customer's earlier requests say of the product that he names too little of; fields as paths.
+
+    Only if they know of one product that fits: with two, a guess would put the wrong serial number into the record.
+    """
+    fitting = [one for one in owned if all(not named.get(name) or not one.get(name) or named[name] == one[name] for name in PRODUCT)]
+    found = {name: {value for one in fitting if (value := one.get(name))} for name in PRODUCT}
+    if len(found["serial_number"]) > 1 or len(found["model"]) != 1:
+        return {}
+    return {f"product.{name}": value for name, values in found.items() if not named.get(name) and len(values) == 1 for value in values}

@@ -32,8 +32,8 @@ class Desk:
         self.batches.append(list(items))
         self.begun.set()
         await tx.execute(
-            "INSERT INTO customer (customer_id, name, locale, registered_at) SELECT gen_random_uuid(), n, 'en', now() "
-            "FROM unnest($1::text[]) n",
+            "INSERT INTO customer (customer_id, survivor_id, name, locale, registered_at) "
+            "SELECT id, id, n, 'en', now() FROM (SELECT gen_random_uuid() AS id, n FROM unnest($1::text[]) n) c",
             list(items),
         )
         await self.go.wait()

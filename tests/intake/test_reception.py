@@ -13,7 +13,7 @@ import pytest
 from services.intake.acceptance import Contact, ProductNamed
 from services.intake.handlers.reception import NoSuchRequest
 from services.intake.reference import parse
-from services.intake.store import requests
+from services.intake.store import following
 from services.intake.store.tickets import TicketCopy, save
 from shared.database import Database
 from shared.errors import Unavailable
@@ -38,6 +38,10 @@ from tests.intake.builders import (
 pytestmark = pytest.mark.postgres
 
 WANG, LI = UUID(int=1), UUID(int=2)
+ACCOUNT = """
+    INSERT INTO customer_identity (customer_id, origin_id, scheme, value, address, matches, linked_at)
+    VALUES ($1, $1, 'app_user', 'u-1', '', true, now())
+    """
 
 
 async def test_an_accepted_request_is_stored_and_told_on_the_bus(intake_database: Database) -> None:
@@ -269,7 +273,7 @@ async def test_a_contact_that_a_trusted_source_confirms_becomes_an_identity(inta
     await take_one(intake_database, incoming(customer=Contact(email="wang@example.com"), caller=own_key(WANG)))
     async with intake_database.transaction() as tx:
         await tx.execute("INSERT INTO identity VALUES ('app_user', 'u-1')")
-        await tx.execute("INSERT INTO customer_identity VALUES ($1, 'app_user', 'u-1', '', true, now())", WANG)
+        await tx.execute(ACCOUNT, WANG)
 
     await take_one(intake_database, incoming(customer=Contact(app_user_id="u-1", email="wang@example.com")))
 
@@ -282,7 +286,7 @@ async def test_the_database_refuses_one_account_for_two_customers(intake_databas
 
     with pytest.raises(asyncpg.UniqueViolationError):
         async with intake_database.transaction() as tx:
-            await tx.execute("INSERT INTO customer_identity VALUES ($1, 'app_user', 'u-1', '', true, now())", other)
+            await tx.execute(ACCOUNT, other)
     assert one != other
 
 
@@ -394,9 +398,9 @@ async def test_a_longer_text_of_a_later_channel_stays_whole_here_and_is_cut_in_t
     (received,) = await events(intake_database, "request.received.v1")
     assert (len(received["text"]), received["truncated"]) == (20_000, True)
     async with intake_database.transaction() as tx:
-        found = await requests.find(tx, answer["reference"])
+        found = await following.find(tx, answer["reference"])
     assert found is not None
-    assert len(found["text"]) == 20_001
+    assert len(found.fields["text"]) == 20_001
 
 
 async def test_a_request_proves_its_customer_by_digests_of_what_he_gave(intake_database: Database) -> None:

@@ -46,6 +46,8 @@ def _received(request: Stored, signing_key: bytes) -> RequestReceived:
         external_id_reused=request.external_id_reused,
         completeness=request.completeness,
         missing_fields=request.missing_fields,
+        entered_by=request.entered_by,
+        conversation_id=sent.conversation_id,
         proofs=_proofs(request, signing_key),
     )
 

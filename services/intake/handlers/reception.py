@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from services.intake import reference
 from services.intake.acceptance import Accepted
+from services.intake.handlers.acknowledgement import Receipts, acknowledge
 from services.intake.handlers.announcement import announce
 from services.intake.handlers.recognition import Recognition, recognise
 from services.intake.language import choose_locale
@@ -34,6 +35,15 @@ class NoSuchRequest(Invalid):
     def __init__(self) -> None:
         detail = "no request or ticket of this customer has this number"
         super().__init__("the request was not accepted", errors=[FieldError("/in_reply_to", self.code, detail)])
+
+
+class NoSuchCustomer(Invalid):
+    """The request names a customer whom nobody registered."""
+
+    code: ClassVar[str] = "customer_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("the request was not accepted", errors=[FieldError("/customer/id", self.code, "no customer has this id")])
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,8 @@ class House:
     """The body of the answer."""
     signing_key: bytes
     """The platform's; makes the proofs of the tracking page."""
+    receipts: Receipts | None = None
+    """How requests are acknowledged; None: they are not."""
 
 
 @dataclass
@@ -108,11 +120,13 @@ async def receive(tx: Transaction, items: Sequence[Incoming], house: House) -> l
     await _claim_keys(tx, batch)
     await _claim_external_ids(tx, batch)
     recognition = await recognise(tx, {index: items[index].accepted for index in batch.open()})
-    _refuse_foreign_replies(batch, recognition)
+    _refuse_unknown(batch, recognition)
     await _release_refused(tx, batch)
     registered = await recognition.save(tx, batch.open())
     stored = await _store(tx, batch, recognition)
     await _remember_answers(tx, batch, stored)
+    if house.receipts is not None and stored:
+        await acknowledge(tx, [(request, items[index].accepted) for index, request in stored.items()], house.receipts)
     await outbox.append(tx, announce(list(stored.values()), registered, house.signing_key))
     return [_concluded(batch.result(index)) for index in range(len(items))]
 
@@ -186,15 +200,17 @@ def _external_key(item: Incoming) -> ExternalKey | None:
 # --- replies -------------------------------------------------------------------------------------------------------------------------
 
 
-def _refuse_foreign_replies(batch: _Batch, recognition: Recognition) -> None:
+def _refuse_unknown(batch: _Batch, recognition: Recognition) -> None:
     for index in batch.open():
-        if not recognition.may_reply(index, batch.items[index].accepted.in_reply_to):
+        if not recognition.is_someone(index):
+            batch.outcomes[index] = NoSuchCustomer()
+        elif not recognition.may_reply(index, batch.items[index].accepted.in_reply_to):
             batch.outcomes[index] = NoSuchRequest()
 
 
 async def _release_refused(tx: Transaction, batch: _Batch) -> None:
     """What was claimed for a request that is refused is free again: the same call may be right a second later."""
-    refused = [item for index, item in enumerate(batch.items) if isinstance(batch.result(index), NoSuchRequest)]
+    refused = [item for index, item in enumerate(batch.items) if isinstance(batch.result(index), NoSuchRequest | NoSuchCustomer)]
     if not refused:
         return
     await store.release_keys(tx, [item.claim for item in refused if item.claim is not None])
@@ -227,6 +243,7 @@ def _stored(batch: _Batch, index: int, count: int, recognition: Recognition, fir
     key = _external_key(batch.items[index])
     received_at = accepted.received_at.astimezone(house.zone)
     customer_id = recognition.customer_of(index)
+    complete = accepted.complete_with(recognition.known_fields(index))
     return Stored(
         request_id=batch.first_ids[key] if key is not None and first is None else uuid4(),
         reference=reference.issue(received_at.date(), reference.number_at(received_at, count), house.key),
@@ -240,8 +257,10 @@ def _stored(batch: _Batch, index: int, count: int, recognition: Recognition, fir
         occurred_at_clamped=accepted.occurred_at_clamped,
         received_at=accepted.received_at,
         in_reply_to=accepted.in_reply_to or _continues(first, customer_id),
-        completeness=accepted.completeness.score,
-        missing_fields=accepted.completeness.missing,
+        completeness=complete.score,
+        missing_fields=complete.missing,
+        entered_by=accepted.caller.entered_by,
+        completes=None if accepted.earlier is None else accepted.earlier.reference,
     )
 
 
@@ -255,7 +274,7 @@ def _first(stored: Stored) -> First:
 
 
 def _receipt(stored: Stored) -> Receipt:
-    return Receipt(stored.request_id, stored.reference, stored.received_at, stored.completeness, stored.missing_fields)
+    return Receipt(stored.request_id, stored.reference, stored.received_at, stored.completeness, stored.missing_fields, stored.locale)
 
 
 async def _remember_answers(tx: Transaction, batch: _Batch, stored: Mapping[int, Stored]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 from services.intake.acceptance import Accepted
-from services.intake.identity import Arrival, Assignment, Identity, assign, judge
+from services.intake.completeness import CONTACT, NAME
+from services.intake.identity import Arrival, Assignment, Directory, Identity, assign, judge
 from services.intake.language import choose_locale
 from services.intake.store import customers as store
 from services.intake.store import requests
@@ -28,7 +29,7 @@ class Recognition:
     """Whose each request is. Until `save`, this is what an unlocked look says; nothing is stored yet."""
 
     accepted: Mapping[int, Accepted]
-    arrivals: Mapping[int, Arrival]
+    arrivals: dict[int, Arrival]
     known: Known
     owners: Mapping[str, UUID]
     assignments: dict[int, Assignment]
@@ -37,6 +38,17 @@ class Recognition:
     def may_reply(self, index: int, number: str | None) -> bool:
         """Whether the number is one that the request's customer may reply to; no number is no reply."""
         return number is None or self.owners.get(number) == self.assignments[index].customer_id
+
+    def is_someone(self, index: int) -> bool:
+        """Whether the customer that the sender named exists; true when he named none."""
+        named = self.arrivals[index].named_id
+        return named is None or named in self.known.directory.customers
+
+    def known_fields(self, index: int) -> Set[str]:
+        """What the customer's file says already, so that nobody asks for it."""
+        customer_id = self.customer_of(index)
+        fields = {NAME: self.known.named, CONTACT: self.known.reachable}
+        return {name for name, customers in fields.items() if customer_id in customers}
 
     def customer_of(self, index: int) -> UUID:
         """Whose the request is."""
@@ -57,7 +69,7 @@ class Recognition:
         if unsettled:
             await self._look_again(tx, unsettled)
         registered = await self._register(tx, unsettled)
-        await self._link(tx, indices)
+        await self._link(tx, unsettled)
         return registered
 
     async def _look_again(self, tx: Transaction, indices: list[int]) -> None:
@@ -65,7 +77,8 @@ class Recognition:
         shown = {identity for index in indices for identity in self.arrivals[index].identities}
         if shown:
             await store.lock_identities(tx, shown)
-        self.known = await _known_of(tx, (self.arrivals[index] for index in indices))
+        self.known.update(await _known_of(tx, (self.arrivals[index] for index in indices)))
+        self.arrivals |= {index: _as_survivor(self.arrivals[index], self.known) for index in indices}
         found = assign([self.arrivals[index] for index in indices], self.known.directory)
         for index, assignment in zip(indices, found, strict=True):
             is_reply = self.accepted[index].in_reply_to is not None
@@ -98,30 +111,50 @@ class Recognition:
         at = max(self.accepted[index].received_at for index in indices)
         if links:
             await store.link(tx, links, at)
+            # further holders of an identity; the first one cannot make a household
+            await store.mark_shared(tx, _common(links, self.known.directory))
         if suspicions:
             await store.suggest_merges(tx, suspicions, at)
 
 
 async def recognise(tx: Transaction, accepted: Mapping[int, Accepted]) -> Recognition:
     """Look whose these requests are, and whose the numbers that they reply to."""
-    arrivals = {
-        index: Arrival(request.identities, new_id=uuid4(), proven_id=request.caller.customer_id) for index, request in accepted.items()
-    }
+    arrivals = {index: _arrival(request) for index, request in accepted.items()}
     known = await _known_of(tx, arrivals.values())
+    arrivals = {index: _as_survivor(arrival, known) for index, arrival in arrivals.items()}
     numbers = {request.in_reply_to for request in accepted.values() if request.in_reply_to is not None}
     owners = await requests.owners_of(tx, numbers) if numbers else {}
     assignments = {index: judge(arrival, known.directory) for index, arrival in arrivals.items()}
     return Recognition(accepted, arrivals, known, owners, assignments)
 
 
+def _common(links: Iterable[Link], directory: Directory) -> list[Identity]:
+    """What is linked and somebody else has as well."""
+    return [link.identity for link in links if directory.is_common(link.identity, link.customer_id)]
+
+
+def _arrival(request: Accepted) -> Arrival:
+    sent, proven = request.submission, request.caller.customer_id
+    named = None if proven is not None else sent.customer.customer_id
+    return Arrival(request.identities, uuid4(), proven, named, sent.channel)
+
+
+def _as_survivor(arrival: Arrival, known: Known) -> Arrival:
+    """Who was told by an id that was merged is whoever answers for it now."""
+    if arrival.told_id is None or arrival.told_id not in known.survivors:
+        return arrival
+    survivor = known.survivors[arrival.told_id]
+    return replace(arrival, proven_id=survivor) if arrival.proven_id is not None else replace(arrival, named_id=survivor)
+
+
 async def _known_of(tx: Transaction, arrivals: Iterable[Arrival]) -> Known:
     identities: set[Identity] = set()
-    proven: set[UUID] = set()
+    told: set[UUID] = set()
     for arrival in arrivals:
         identities.update(arrival.identities)
-        if arrival.proven_id is not None:
-            proven.add(arrival.proven_id)
-    return await store.known_of(tx, identities, proven) if identities or proven else Known()
+        if arrival.told_id is not None:
+            told.add(arrival.told_id)
+    return await store.known_of(tx, identities, told) if identities or told else Known()
 
 
 def _registered(customer: NewCustomer) -> CustomerRegistered:

@@ -62,9 +62,21 @@ REQUEST: Final = Table(
     Column("in_reply_to", Text),
     Column("completeness", Double, nullable=False),
     Column("missing_fields", JSONB, nullable=False),
+    Column("entered_by", Text, nullable=False, server_default="system", comment="customer, bot, agent or system"),
+    Column("conversation_id", Text, comment="the channel's own conversation, thread or call"),
+    Column("completes", Text, comment="reference of the request whose missing fields this one brings"),
+    Column("dismissed_at", DateTime(timezone=True)),
+    Column("dismissed_by", Text, comment="who verified that there is nothing to do"),
+    Column("dismissed_because", Text),
     Index("request_reference", "reference", unique=True),
     # further messages under a used external_id take effect once per content
     Index("request_reused_content", "channel", "external_id", "content_digest", unique=True, postgresql_where=text("external_id_reused")),
+    Index("request_customer", "customer_id", "received_at", "request_id"),
+    Index("request_completes", "completes", postgresql_where=text("completes IS NOT NULL")),
+    CheckConstraint(
+        "(dismissed_at IS NULL) = (dismissed_by IS NULL) AND (dismissed_at IS NULL) = (dismissed_because IS NULL)",
+        name="request_dismissed",
+    ),
     CheckConstraint("completeness BETWEEN 0 AND 1", name="request_completeness"),
     CheckConstraint("external_id IS NOT NULL OR NOT external_id_reused", name="request_reused_has_external_id"),
 )

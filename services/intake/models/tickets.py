@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import (
     Column,
+    Index,
     Integer,
     Table,
     Text,
@@ -22,6 +23,7 @@ TICKET_COPY: Final = Table(
     Column("customer_id", Uuid, nullable=False),
     Column("status", Text, nullable=False),
     Column("version", Integer, nullable=False),
+    Index("ticket_copy_customer", "customer_id", "number"),
 )
 
 TICKET_ALIAS: Final = Table(
@@ -29,4 +31,5 @@ TICKET_ALIAS: Final = Table(
     METADATA,
     Column("reference", Text, primary_key=True, comment="of a request that joined the ticket instead of opening one"),
     Column("number", Text, nullable=False),
+    Index("ticket_alias_of", "number"),
 )

@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
+from unicodedata import normalize
 from uuid import UUID
 
-from services.intake.identity import Directory, Identity, Scheme
+import asyncpg
+
+from services.intake.identity import Directory, Evidence, Identity
 from shared.database import Transaction
+
+HOUSEHOLD: Final = 3
+"""An identity of more app users than this is a household's or a company's, and recognises nobody any more."""
 
 
 @dataclass
@@ -21,6 +28,20 @@ class Known:
 
     directory: Directory = field(default_factory=Directory)
     locales: dict[UUID, str] = field(default_factory=dict)
+    named: set[UUID] = field(default_factory=set)
+    """Whose name stands in his file."""
+    reachable: set[UUID] = field(default_factory=set)
+    """Whose file says how to reach him."""
+    survivors: dict[UUID, UUID] = field(default_factory=dict)
+    """Who answers for those who were asked for by an id that was merged."""
+
+    def update(self, newer: Known) -> None:
+        """Take over what was read again. What was read of others before stands, but recognises nobody any more."""
+        self.directory = newer.directory
+        self.locales |= newer.locales
+        self.named |= newer.named
+        self.reachable |= newer.reachable
+        self.survivors |= newer.survivors
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,7 @@ class NewCustomer:
     name: str | None
     locale: str
     registered_at: datetime
+    tier: str = "standard"
 
 
 @dataclass(frozen=True, order=True)
@@ -41,40 +63,77 @@ class Link:
     identity: Identity
 
 
-async def known_of(tx: Transaction, identities: Iterable[Identity], customer_ids: Iterable[UUID]) -> Known:
-    """All that decides whom these identities recognise.
+def name_key(name: str | None) -> str | None:
+    """The name as it is searched for: without regard to case and width."""
+    return None if name is None else normalize("NFKC", name).lower()
 
-    Of each identity two holders are enough: an identity that two customers share recognises nobody.
+
+async def known_of(tx: Transaction, identities: Iterable[Identity], customer_ids: Iterable[UUID]) -> Known:
+    """All that decides whom these identities recognise, and who answers for these customers.
+
+    Of each identity two holders are enough, and two who have proven it: an identity that two customers share recognises nobody.
     """
     shown = sorted(set(identities))
+    asked = set(customer_ids)
     rows = await tx.fetch(
         """
         WITH shown AS (SELECT * FROM unnest($1::text[], $2::text[]) s(scheme, value)),
              holder AS (
-               SELECT h.customer_id FROM shown s CROSS JOIN LATERAL (
-                 SELECT i.customer_id FROM customer_identity i
-                  WHERE i.scheme = s.scheme AND i.value = s.value AND i.matches LIMIT 2) h
+               SELECT h.customer_id, h.customer_id AS asked FROM shown s CROSS JOIN LATERAL (
+                 (SELECT DISTINCT i.customer_id FROM customer_identity i
+                   WHERE i.scheme = s.scheme AND i.value = s.value AND i.matches LIMIT 2)
+                  UNION ALL
+                 (SELECT i.customer_id FROM customer_identity i
+                   WHERE i.scheme = s.scheme AND i.value = s.value AND i.matches AND i.verified_at IS NOT NULL LIMIT 2)
+                  UNION ALL
+                 (SELECT i.customer_id FROM customer_identity i
+                   WHERE i.scheme = s.scheme AND i.value = s.value AND i.stands_in IS NOT NULL)) h
                 UNION
-               SELECT unnest($3::uuid[]))
-        SELECT c.customer_id, c.locale, i.scheme, i.value, i.address, i.matches
-          FROM holder JOIN customer c USING (customer_id) LEFT JOIN customer_identity i USING (customer_id)
+               SELECT survivor_id, customer_id FROM customer WHERE customer_id = ANY($3::uuid[]))
+        SELECT h.asked, c.customer_id, c.locale, c.name IS NOT NULL AS is_named, i.scheme, i.value, i.address, i.matches, i.evidence,
+               i.verified_at IS NOT NULL AS is_verified, i.stands_in, d.shared
+          FROM holder h JOIN customer c USING (customer_id) LEFT JOIN customer_identity i USING (customer_id)
+               LEFT JOIN identity d USING (scheme, value)
         """,
-        [identity.scheme.value for identity in shown],
+        [identity.kind for identity in shown],
         [identity.value for identity in shown],
-        list(set(customer_ids)),
+        list(asked),
     )
     known = Known()
     for row in rows:
-        known.locales[row["customer_id"]] = row["locale"]
-        has = () if row["scheme"] is None else (Identity(Scheme(row["scheme"]), row["value"], row["address"], row["matches"]),)
-        known.directory.add(row["customer_id"], *has)
+        _learn(known, row)
     return known
+
+
+def _learn(known: Known, row: asyncpg.Record) -> None:
+    customer_id = row["customer_id"]
+    known.locales[customer_id] = row["locale"]
+    if row["is_named"]:
+        known.named.add(customer_id)
+    if row["asked"] != customer_id:
+        known.survivors[row["asked"]] = customer_id
+    if row["scheme"] is None:
+        known.directory.add(customer_id)
+        return
+    identity = identity_of(row)
+    if identity.leads_to_him:
+        known.reachable.add(customer_id)
+    known.directory.add(customer_id, identity)
+    if row["shared"]:
+        known.directory.shared.add(identity)
+
+
+def identity_of(row: asyncpg.Record) -> Identity:
+    """A stored link's identity."""
+    evidence = Evidence(row["evidence"])
+    stored = (row["scheme"], row["value"], row["address"], row["matches"])
+    return Identity.stored(*stored, evidence=evidence, is_verified=row["is_verified"], stands_in=row["stands_in"])
 
 
 async def lock_identities(tx: Transaction, identities: Iterable[Identity]) -> None:
     """Lock these identities until COMMIT, making those that nobody showed before; always in the same order."""
     wanted = sorted(set(identities))
-    arrays = ([identity.scheme.value for identity in wanted], [identity.value for identity in wanted])
+    arrays = ([identity.kind for identity in wanted], [identity.value for identity in wanted])
     await tx.execute(
         """
         INSERT INTO identity (scheme, value) SELECT * FROM unnest($1::text[], $2::text[]) s(scheme, value) ORDER BY scheme, value
@@ -96,36 +155,68 @@ async def register(tx: Transaction, customers: Sequence[NewCustomer]) -> set[UUI
     ordered = sorted(customers, key=lambda customer: customer.customer_id)
     rows = await tx.fetch(
         """
-        INSERT INTO customer (customer_id, name, locale, registered_at)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
+        INSERT INTO customer (customer_id, survivor_id, name, name_key, locale, tier, registered_at)
+        SELECT u.id, u.id, u.name, u.name_key, u.locale, u.tier, u.at
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) u(id, name, name_key, locale, tier, at)
         ON CONFLICT DO NOTHING RETURNING customer_id
         """,
         [customer.customer_id for customer in ordered],
         [customer.name for customer in ordered],
+        [name_key(customer.name) for customer in ordered],
         [customer.locale for customer in ordered],
+        [customer.tier for customer in ordered],
         [customer.registered_at for customer in ordered],
     )
     return {row["customer_id"] for row in rows}
 
 
 async def link(tx: Transaction, links: Iterable[Link], at: datetime) -> None:
-    """Store what customers are known by. A contact that a trusted source confirms becomes an identity; never the other way round."""
+    """Store what customers are known by. A contact that a trusted source confirms becomes an identity; never the other way round.
+
+    Customers are locked against being merged meanwhile: what is linked then recognises whoever answers for them.
+    """
     last: Mapping[tuple[UUID, str, str], Identity] = {
-        (link.customer_id, link.identity.scheme.value, link.identity.value): link.identity
+        (link.customer_id, link.identity.kind, link.identity.value): link.identity
         for link in sorted(links, key=lambda link: (link, link.identity.matches))
     }
     await tx.execute(
         """
-        INSERT INTO customer_identity (customer_id, scheme, value, address, matches, linked_at)
-        SELECT *, $6 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bool[])
-        ON CONFLICT (customer_id, scheme, value) DO UPDATE SET matches = true WHERE excluded.matches AND NOT customer_identity.matches
+        WITH file AS MATERIALIZED (
+               SELECT customer_id, survivor_id FROM customer WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id FOR SHARE)
+        INSERT INTO customer_identity (origin_id, customer_id, scheme, value, address, matches, evidence, stands_in, linked_at)
+        SELECT l.customer_id, f.survivor_id, l.scheme, l.value, l.address, l.matches, l.evidence, l.stands_in, $8
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::text[], $7::text[])
+               l(customer_id, scheme, value, address, matches, evidence, stands_in) JOIN file f USING (customer_id)
+        ON CONFLICT (scheme, value, origin_id) DO UPDATE SET matches = true, evidence = excluded.evidence, stands_in = NULL
+         WHERE excluded.matches AND NOT customer_identity.matches
         """,
         [customer_id for customer_id, _, _ in last],
-        [scheme for _, scheme, _ in last],
+        [kind for _, kind, _ in last],
         [value for _, _, value in last],
         [identity.address for identity in last.values()],
         [identity.matches for identity in last.values()],
+        [identity.evidence.value for identity in last.values()],
+        [identity.stands_in for identity in last.values()],
         at,
+    )
+
+
+async def mark_shared(tx: Transaction, identities: Iterable[Identity]) -> None:
+    """Mark those weak identities that more than `HOUSEHOLD` app users have; claims of customers with their own keys do not count."""
+    weak = sorted({identity for identity in identities if identity.is_weak})
+    if not weak:
+        return
+    await tx.execute(
+        """
+        UPDATE identity d SET shared = true FROM unnest($1::text[], $2::text[]) s(scheme, value)
+         WHERE (d.scheme, d.value) = (s.scheme, s.value) AND NOT d.shared
+           AND $3 < (SELECT count(DISTINCT i.customer_id) FROM customer_identity i
+                       JOIN customer_identity u ON u.customer_id = i.customer_id AND u.scheme = 'app_user' AND u.matches
+                      WHERE (i.scheme, i.value) = (s.scheme, s.value) AND i.evidence <> 'claimed')
+        """,
+        [identity.kind for identity in weak],
+        [identity.value for identity in weak],
+        HOUSEHOLD,
     )
 
 
@@ -144,11 +235,17 @@ async def suggest_merges(tx: Transaction, pairs: Iterable[tuple[UUID, UUID]], at
 
 
 async def mail_addresses(tx: Transaction, customer_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """Where to write to each customer: the address that he gave last. Customers without one are left out."""
+    """Where to write to each customer: his primary address, or else the one that he gave last. Customers without one are left out.
+
+    A customer who was merged is written to as the one who answers for him.
+    """
     rows = await tx.fetch(
         """
-        SELECT DISTINCT ON (customer_id) customer_id, address FROM customer_identity
-         WHERE customer_id = ANY($1::uuid[]) AND scheme = 'email' ORDER BY customer_id, linked_at DESC, value
+        SELECT DISTINCT ON (c.customer_id) c.customer_id, i.address
+          FROM customer c JOIN customer s ON s.customer_id = c.survivor_id
+               JOIN customer_identity i ON i.customer_id = s.customer_id AND i.scheme = 'email'
+         WHERE c.customer_id = ANY($1::uuid[])
+         ORDER BY c.customer_id, (i.value IS NOT DISTINCT FROM s.primary_email) DESC, i.linked_at DESC, i.value
         """,
         list(set(customer_ids)),
     )

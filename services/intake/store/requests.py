@@ -36,6 +36,8 @@ class Stored:
     in_reply_to: str | None
     completeness: float
     missing_fields: tuple[str, ...]
+    entered_by: str
+    completes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Receipt:
     received_at: datetime
     completeness: float
     missing_fields: tuple[str, ...]
+    locale: str
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,9 @@ async def first_under(tx: Transaction, keys: Collection[ExternalKey]) -> dict[Ex
     """The first requests under these ids."""
     rows = await tx.fetch(
         f"""
-        SELECT {_RECEIPT}, customer_id, channel, external_id, content_digest
+        SELECT {_RECEIPT}, c.survivor_id AS customer_id, channel, external_id, content_digest
           FROM external_message JOIN unnest($1::text[], $2::text[]) u(channel, external_id) USING (channel, external_id)
-               JOIN request r USING (channel, external_id)
+               JOIN request r USING (channel, external_id) JOIN customer c USING (customer_id)
          WHERE r.request_id = first_request_id
         """,
         [channel for channel, _ in keys],
@@ -139,7 +142,7 @@ async def further_under(tx: Transaction, contents: Collection[tuple[str, str, by
     rows = await tx.fetch(
         f"""
         SELECT {_RECEIPT}, channel, external_id, content_digest
-          FROM request JOIN unnest($1::text[], $2::text[], $3::bytea[]) u(channel, external_id, content_digest)
+          FROM request r JOIN unnest($1::text[], $2::text[], $3::bytea[]) u(channel, external_id, content_digest)
                USING (channel, external_id, content_digest)
          WHERE external_id_reused
         """,
@@ -151,12 +154,13 @@ async def further_under(tx: Transaction, contents: Collection[tuple[str, str, by
 
 
 async def owners_of(tx: Transaction, numbers: Collection[str]) -> dict[str, UUID]:
-    """Whose each reference or ticket number is; unknown ones are left out."""
+    """Whose each reference or ticket number is, after all merges; unknown ones are left out."""
     rows = await tx.fetch(
         """
-        SELECT reference AS number, customer_id FROM request WHERE reference = ANY($1::text[])
-         UNION
-        SELECT number, customer_id FROM ticket_copy WHERE number = ANY($1::text[])
+        SELECT f.number, coalesce(c.survivor_id, f.customer_id) AS customer_id
+          FROM (SELECT reference AS number, customer_id FROM request WHERE reference = ANY($1::text[])
+                 UNION
+                SELECT number, customer_id FROM ticket_copy WHERE number = ANY($1::text[])) f LEFT JOIN customer c USING (customer_id)
         """,
         list(numbers),
     )
@@ -168,39 +172,23 @@ async def insert(tx: Transaction, requests: Sequence[Stored]) -> None:
     await tx.execute(_INSERT, *_columns(requests))
 
 
-async def find(tx: Transaction, reference: str) -> dict[str, Any] | None:
-    """A request with what is known of its ticket, as its view shows it."""
-    row = await tx.fetchrow(
-        """
-        SELECT r.request_id, r.reference, r.customer_id, r.channel, r.external_id, r.type, r.subject, r.text, r.product,
-               r.expected_resolution_at, r.occurred_at, r.occurred_at_clamped, r.received_at, r.in_reply_to, r.external_id_reused,
-               r.completeness, r.missing_fields, t.number AS ticket_number, t.status AS ticket_status
-          FROM request r LEFT JOIN ticket_alias a ON a.reference = r.reference
-               LEFT JOIN ticket_copy t ON t.number = coalesce(a.number, r.reference)
-         WHERE r.reference = $1
-        """,
-        reference,
-    )
-    if row is None:
-        return None
-    return dict(row) | {"product": from_json(row["product"]), "missing_fields": from_json(row["missing_fields"])}
-
-
-_RECEIPT: Final = "request_id, reference, received_at, completeness, missing_fields"
+_RECEIPT: Final = "r.request_id, r.reference, r.received_at, r.completeness, r.missing_fields, r.locale"
 
 
 def _receipt(row: asyncpg.Record) -> Receipt:
     missing = tuple(from_json(row["missing_fields"]))
-    return Receipt(row["request_id"], row["reference"], row["received_at"], row["completeness"], missing)
+    return Receipt(row["request_id"], row["reference"], row["received_at"], row["completeness"], missing, row["locale"])
 
 
 _INSERT: Final = """
     INSERT INTO request (request_id, reference, customer_id, principal, channel, external_id, external_id_reused, content_digest, type,
                          locale, subject, text, contact, product, attachments, metadata, expected_resolution_at, occurred_at,
-                         occurred_at_clamped, received_at, in_reply_to, completeness, missing_fields)
+                         occurred_at_clamped, received_at, in_reply_to, completeness, missing_fields, entered_by, conversation_id,
+                         completes)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bytea[], $9::text[],
                          $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::jsonb[], $15::jsonb[], $16::jsonb[],
-                         $17::timestamptz[], $18::timestamptz[], $19::bool[], $20::timestamptz[], $21::text[], $22::float8[], $23::jsonb[])
+                         $17::timestamptz[], $18::timestamptz[], $19::bool[], $20::timestamptz[], $21::text[], $22::float8[], $23::jsonb[],
+                         $24::text[], $25::text[], $26::text[])
     """
 
 
@@ -235,6 +223,9 @@ def _row(stored: Stored) -> tuple[Any, ...]:
         stored.in_reply_to,
         stored.completeness,
         to_json(stored.missing_fields),
+        stored.entered_by,
+        sent.conversation_id,
+        stored.completes,
     )
 
 

@@ -1,11 +1,9 @@
-"""The REST door: requests in, one by one or in batches, and the view of one request."""
+"""Requests in, one by one or in batches: the hot path."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 import orjson
 from pydantic import Field, ValidationError
@@ -13,39 +11,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.intake.acceptance import Caller, Rules, accept
-from services.intake.batcher import Batcher
+from services.intake.api.callers import REQUESTS, Desk, caller_of
 from services.intake.handlers.reception import ACCEPTED, Answer, Incoming, Outcome
-from services.intake.reference import NotAReference, parse
-from services.intake.schemas import MAX_BATCH, BatchAnswer, BatchIn, Links, RequestAccepted, RequestIn, RequestView, TicketSeen
+from services.intake.schemas.requests import MAX_BATCH, BatchAnswer, BatchIn, RequestAccepted, RequestIn
 from services.intake.settings import IntakeSettings
-from services.intake.store import requests as store
-from services.intake.store.requests import Receipt
 from shared import clock, http, telemetry
-from shared.auth import Kind, Principal
-from shared.errors import Forbidden, NotFound, ServiceError
+from shared.errors import ServiceError
 from shared.http import problems
 from shared.http.keys import REPLAYED
 from shared.idempotency import Claim
 from shared.runtime import Runtime
 
-REQUESTS: Final = "/v1/requests"
 BATCH: Final = "/v1/requests/batch"
 
 log = telemetry.logger()
-
-Desk = Batcher[Incoming, Outcome]
-
-
-class NoCustomer(Forbidden):
-    """The key is a customer's and does not name one."""
-
-    code = "key_without_customer"
-
-
-class NoRequest(NotFound):
-    """No request has this reference, or it is another customer's."""
-
-    code = "request_not_found"
 
 
 class _Envelope(http.RequestModel):
@@ -113,63 +92,7 @@ def create_router(runtime: Runtime[IntakeSettings], desk: Desk) -> http.Router:
         results = b",".join(_result(request, outcome) for outcome in outcomes)
         return Response(b'{"results":[' + results + b"]}", status_code=207, media_type="application/json")
 
-    @router.get(
-        REQUESTS + "/{reference}",
-        scope="request:read",
-        response_model=RequestView,
-        operation_id="getRequest",
-        summary="A request and what became of it",
-    )
-    async def get_request(reference: http.Code, by: http.CurrentPrincipal) -> RequestView:
-        """The reference is read tolerantly: lower case, O for 0, I or L for 1. A customer sees his own requests only."""
-        async with runtime.database.transaction() as tx:
-            found = await store.find(tx, _own_reference(reference))
-        caller = caller_of(by)
-        if found is None or caller.customer_id not in (None, found["customer_id"]):
-            raise NoRequest("There is no such request.")
-        return _view(found, runtime.settings)
-
     return router
-
-
-def caller_of(principal: Principal) -> Caller:
-    """Who hands in a request.
-
-    Raises:
-        NoCustomer: a customer's key whose principal is no customer id.
-    """
-    if principal.kind is not Kind.CUSTOMER:
-        return Caller(principal.id)
-    try:
-        return Caller(principal.id, UUID(principal.id))
-    except ValueError:
-        raise NoCustomer("This key is a customer's, but its principal is no customer id.") from None
-
-
-def writer_of_answers(settings: IntakeSettings) -> Callable[[Receipt], bytes]:
-    """What turns a receipt into the body of the answer."""
-
-    def write(receipt: Receipt) -> bytes:
-        return orjson.dumps(
-            {
-                "request_id": str(receipt.request_id),
-                "reference": receipt.reference,
-                "received_at": receipt.received_at,
-                "completeness": receipt.completeness,
-                "missing_fields": receipt.missing_fields,
-                "links": _links(settings, receipt.reference),
-            },
-            option=orjson.OPT_UTC_Z,
-        )
-
-    return write
-
-
-def _links(settings: IntakeSettings, reference: str) -> dict[str, str]:
-    return {
-        "self": f"{settings.intake_public_url}{REQUESTS}/{reference}",
-        "track": f"{settings.tickets_public_url}/v1/track/{reference}",
-    }
 
 
 def _incoming(body: RequestIn, caller: Caller, rules: Rules, route: str, key: str | None) -> Incoming:
@@ -190,20 +113,3 @@ def _result(request: Request, outcome: Outcome) -> bytes:
         return b'{"status":%d,"body":%b}' % (ACCEPTED, outcome.body)
     problem = problems.document(request, outcome, status=None)
     return orjson.dumps({"status": problem["status"], "problem": problem})
-
-
-def _own_reference(text: str) -> str:
-    """A linked number is a ticket's, not a request's."""
-    try:
-        reference = parse(text)
-    except NotAReference:
-        raise NoRequest("There is no such request.") from None
-    if reference.link is not None:
-        raise NoRequest("There is no such request.")
-    return reference.own
-
-
-def _view(found: dict[str, Any], settings: IntakeSettings) -> RequestView:
-    number, status = found.pop("ticket_number"), found.pop("ticket_status")
-    ticket = None if number is None else TicketSeen(number=number, status=status)
-    return RequestView(**found, ticket=ticket, links=Links(**_links(settings, found["reference"])))

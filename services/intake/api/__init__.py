@@ -1,0 +1,10 @@
+"""The REST door: requests and customer files.
+
+callers.py     who is calling              requests.py  requests in, one by one or in batches
+following.py   what became of a request, what is added to it, and that it was none
+customers.py   customer files              merges.py    two files are one person
+"""
+
+from services.intake.api.callers import Desk, writer_of_answers
+
+__all__ = ["Desk", "writer_of_answers"]

@@ -1,0 +1,5 @@
+"""What callers send and get: the only place where JSON becomes values.
+
+requests.py   requests and what became of them
+customers.py  customer files
+"""

@@ -1,0 +1,132 @@
+"""Requests after they were taken in: how they stand, what was added to them, and that some were none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.intake.completeness import Recorded
+from shared.database import Transaction, from_json
+
+
+@dataclass(frozen=True)
+class Dismissal:
+    """Somebody verified that nothing is to be done."""
+
+    at: datetime
+    by: str
+    reason_code: str
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A request with what became of it. ``added`` are the requests that brought what was missing, oldest first."""
+
+    fields: Mapping[str, Any]
+    record: Recorded
+    added: tuple[Recorded, ...]
+    survivor_id: UUID
+    locale: str
+    ticket_number: str | None
+    ticket_status: str | None
+    dismissal: Dismissal | None
+
+    @property
+    def reference(self) -> str:
+        """Its number."""
+        return str(self.fields["reference"])
+
+
+async def find(tx: Transaction, reference: str, *, of: UUID | None = None) -> Followed | None:
+    """A request; ``of``: only if it is this customer's, whoever answers for him by now."""
+    row = await tx.fetchrow(
+        f"""
+        SELECT {_FIELDS}, r.contact, r.locale, c.survivor_id, r.dismissed_at, r.dismissed_by, r.dismissed_because,
+               t.number AS ticket_number, t.status AS ticket_status
+          FROM request r JOIN customer c USING (customer_id)
+               LEFT JOIN ticket_alias a ON a.reference = r.reference
+               LEFT JOIN ticket_copy t ON t.number = coalesce(a.number, r.reference)
+         WHERE r.reference = $1
+           AND ($2::uuid IS NULL OR c.survivor_id = coalesce((SELECT survivor_id FROM customer WHERE customer_id = $2), $2))
+        """,
+        reference,
+        of,
+    )
+    if row is None:
+        return None
+    added = await tx.fetch(
+        """
+        SELECT type, product, contact, expected_resolution_at, missing_fields FROM request WHERE completes = $1
+         ORDER BY received_at, request_id
+        """,
+        reference,
+    )
+    return _followed(row, tuple(map(_recorded, added)))
+
+
+async def products_of(tx: Transaction, customer_id: UUID, *, limit: int = 200) -> list[dict[str, str | None]]:
+    """What the customer's newest ``limit`` requests said of products; ``customer_id`` is a survivor."""
+    rows = await tx.fetch(
+        """
+        SELECT product FROM request
+         WHERE customer_id IN (SELECT $1 UNION ALL SELECT customer_id FROM customer WHERE survivor_id = $1 AND merged_into IS NOT NULL)
+         ORDER BY received_at DESC LIMIT $2
+        """,
+        customer_id,
+        limit,
+    )
+    return [from_json(row["product"]) for row in rows if row["product"] is not None]
+
+
+async def dismiss(tx: Transaction, reference: str, dismissal: Dismissal) -> Dismissal | None:
+    """Write down that nothing is to be done, unless somebody did before; what stands then, or None if there is no such request."""
+    row = await tx.fetchrow(
+        """
+        UPDATE request SET dismissed_at = coalesce(dismissed_at, $2), dismissed_by = coalesce(dismissed_by, $3),
+                           dismissed_because = coalesce(dismissed_because, $4)
+         WHERE reference = $1 RETURNING dismissed_at, dismissed_by, dismissed_because
+        """,
+        reference,
+        dismissal.at,
+        dismissal.by,
+        dismissal.reason_code,
+    )
+    return None if row is None else Dismissal(*row)
+
+
+_FIELDS = """
+    r.request_id, r.reference, r.customer_id, r.channel, r.external_id, r.type, r.subject, r.text, r.product, r.expected_resolution_at,
+    r.occurred_at, r.occurred_at_clamped, r.received_at, r.in_reply_to, r.external_id_reused, r.entered_by, r.conversation_id, r.completes,
+    r.missing_fields
+"""
+
+
+def _followed(row: asyncpg.Record, added: tuple[Recorded, ...]) -> Followed:
+    outside = {"contact", "survivor_id", "locale", "ticket_number", "ticket_status", "missing_fields"}
+    fields = {name: value for name, value in row.items() if name not in outside and not name.startswith("dismissed_")}
+    is_dismissed = row["dismissed_at"] is not None
+    return Followed(
+        fields=fields | {"product": from_json(row["product"])},
+        record=_recorded(row),
+        added=added,
+        survivor_id=row["survivor_id"],
+        locale=row["locale"],
+        ticket_number=row["ticket_number"],
+        ticket_status=row["ticket_status"],
+        dismissal=Dismissal(row["dismissed_at"], row["dismissed_by"], row["dismissed_because"]) if is_dismissed else None,
+    )
+
+
+def _recorded(row: asyncpg.Record) -> Recorded:
+    return Recorded(
+        type=row["type"],
+        has_wish=row["expected_resolution_at"] is not None,
+        product=from_json(row["product"]) or {},
+        contact=from_json(row["contact"]),
+        missing=tuple(from_json(row["missing_fields"])),
+    )
