@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from services.tickets.handlers import assigning
 from services.tickets.handlers.versions import seen
-from services.tickets.store import customers, links, loading, merges, saving
+from services.tickets.store import customers, links, loading, merges
 from services.tickets.store.policy import policy_in_force
 from services.tickets.workflow import merging
 from services.tickets.workflow.actions import advance
@@ -41,7 +42,7 @@ async def act(tx: Transaction, number: str, asked: Asked, docket: Docket, *, by:
             ticket = await _part(tx, number, docket, by, version, at)
         case Link() | Unlink():
             ticket = await _link(tx, number, asked, docket, by, version, at)
-    await saving.save(tx, docket, {})
+    await assigning.save(tx, docket, {})
     await outbox.append(tx, docket.events)
     log.info("ticket_acted_on", number=ticket.number, action=str(asked.ACTION), version=ticket.version, status=str(ticket.status))
     return ticket

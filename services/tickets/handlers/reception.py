@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.tickets.assignment.staff import Work
-from services.tickets.handlers import assigning
+from services.tickets.handlers import acquaintance, assigning
 from services.tickets.handlers.assigning import Assigning, work_of
+from services.tickets.handlers.surroundings import Surroundings, survey
+from services.tickets.proof import Tracking
 from services.tickets.sla import Policy
-from services.tickets.store import loading, words
+from services.tickets.store import candidates, loading, words
 from services.tickets.store.policy import policy_in_force
 from services.tickets.store.saving import Particulars
 from services.tickets.workflow import messages, opening
@@ -25,24 +27,23 @@ from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.envelope import Event
 from shared.events.feedback import SurveyAnswered
-from shared.events.intake import CustomerRegistered, Product, RequestReceived
+from shared.events.intake import Product, RequestReceived
 
 log = telemetry.logger()
 
 
-async def receive(tx: Transaction, events: Sequence[Event]) -> None:
-    """Take in a batch, in order. Types that tickets does not need pass by.
+async def receive(tx: Transaction, events: Sequence[Event], tracking: Tracking | None = None) -> None:
+    """Take in a batch, in order. Types that tickets does not need pass by. ``tracking`` makes the links of messages to customers.
 
     Raises:
         NotFound: an answer is about a ticket that does not exist.
     """
-    customers = {event.customer_id: (event.locale, event.tier) for event in events if isinstance(event, CustomerRegistered)}
-    await words.save_customers(tx, customers)
+    await acquaintance.keep(tx, events)
     requests = [event for event in events if isinstance(event, RequestReceived)]
     answers = [event for event in events if isinstance(event, SurveyAnswered)]
     if not requests and not answers:
         return
-    batch = await _prepare(tx, requests, answers)
+    batch = await _prepare(tx, requests, answers, tracking)
     for event in events:
         match event:
             case RequestReceived():
@@ -53,6 +54,8 @@ async def receive(tx: Transaction, events: Sequence[Event]) -> None:
                 continue
     await assigning.save(tx, batch.docket, batch.particulars, batch.assigning)
     await words.insert_messages(tx, batch.messages)
+    await candidates.keep_conversations(tx, batch.around.newest)
+    await candidates.keep_proofs(tx, batch.around.proofs)
     await outbox.append(tx, batch.docket.events)
     log.info("requests_received", count=len(requests), records=len(events), total=len(batch.docket.history))
 
@@ -63,10 +66,7 @@ class _Batch:
 
     policy: Policy
     docket: Docket
-    numbers: dict[str, str]
-    """Ticket that each reference answers as."""
-    series: dict[str, list[str]]
-    """All tickets on the same matter, oldest first."""
+    around: Surroundings
     known: set[UUID]
     """Requests that already had their effect."""
     tiers: dict[UUID, str]
@@ -74,24 +74,21 @@ class _Batch:
     particulars: dict[str, Particulars] = field(default_factory=dict)
     messages: list[words.Message] = field(default_factory=list)
 
-    def ticket(self, reference: str | None) -> Ticket | None:
-        """The ticket that a reference answers as, as it is now."""
-        number = self.numbers.get(reference) if reference else None
-        return self.docket.get(number) if number else None
+    def series(self, ticket: Ticket) -> list[Ticket]:
+        """All tickets on the same matter, newest first."""
+        return [self.docket[number] for number in reversed(self.around.series[ticket.series])]
 
 
-async def _prepare(tx: Transaction, requests: Sequence[RequestReceived], answers: Sequence[SurveyAnswered]) -> _Batch:
-    references = {event.in_reply_to for event in requests if event.in_reply_to} | {event.ticket_number for event in answers}
-    numbers = await loading.resolve(tx, references) if references else {}
-    series = await loading.of_same_series(tx, set(numbers.values())) if numbers else {}
-    tickets = await _locked(tx, [number for members in series.values() for number in members])
+async def _prepare(
+    tx: Transaction, requests: Sequence[RequestReceived], answers: Sequence[SurveyAnswered], tracking: Tracking | None
+) -> _Batch:
+    around = await survey(tx, requests, answers)
     tiers = await words.tiers(tx, {event.customer_id for event in requests})
-    expected = [_work(event, tiers) for event in requests] + [work_of(ticket) for ticket in tickets.values()]
+    expected = [_work(event, tiers) for event in requests] + [work_of(ticket) for ticket in around.tickets.values()]
     return _Batch(
         policy=await policy_in_force(tx, clock.now()),
-        docket=Docket(tickets),
-        numbers=numbers,
-        series=series,
+        docket=Docket(around.tickets, tracking),
+        around=around,
         known=await words.known_messages(tx, [event.request_id for event in requests]),
         tiers=tiers,
         assigning=await assigning.prepare(tx, expected),
@@ -104,13 +101,6 @@ def _work(event: RequestReceived, tiers: Mapping[UUID, str], after: Ticket | Non
     return Work(event.type or known, event.channel, tiers.get(event.customer_id, words.DEFAULT_TIER))
 
 
-async def _locked(tx: Transaction, numbers: Sequence[str]) -> dict[str, Ticket]:
-    if not numbers:
-        return {}
-    await loading.lock(tx, numbers)
-    return await loading.load(tx, numbers)
-
-
 # ------------------------------------------------------------------ requests
 
 
@@ -119,14 +109,14 @@ async def _take_request(tx: Transaction, batch: _Batch, event: RequestReceived) 
         return
     batch.known.add(event.request_id)
     sealed = words.seal(event.text)
-    named = batch.ticket(event.in_reply_to)
-    if named is None or named.customer_id != event.customer_id:
+    found = batch.around.match(event, batch.docket)
+    if found is None:
         _open(batch, event, sealed)
         return
-    message = messages.Message(event.request_id, event.reference, sealed.digest, is_only_thanks(event.text))
-    # a reply to an old mail belongs to the newest ticket on the matter that still takes it
-    candidates = [named, *(batch.docket[number] for number in reversed(batch.series[named.series]))]
-    for candidate in candidates:
+    named = batch.docket[found.number]
+    message = messages.Message(event.request_id, event.reference, sealed.digest, is_only_thanks(event.text), found.reason)
+    # an answer to an old mail belongs to the newest ticket on the matter that still takes it
+    for candidate in [named, *(batch.series(named) if found.is_answer else [])]:
         if messages.joins(candidate, message, event.occurred_at):
             _join(batch, candidate, message, event, sealed)
             return
@@ -152,7 +142,7 @@ def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: T
     batch.particulars[ticket.number] = Particulars(
         event.subject, product.model, product.serial_number, product.order_number, product.purchase_date, event.expected_resolution_at
     )
-    batch.series.setdefault(ticket.series, []).append(ticket.number)
+    batch.around.opened(ticket, event)
     _keep(batch, ticket.number, ticket.version, event, sealed)
 
 
@@ -165,7 +155,7 @@ def _join(batch: _Batch, ticket: Ticket, message: messages.Message, event: Reque
 
 def _keep(batch: _Batch, number: str, version: int, event: RequestReceived, sealed: words.Seal) -> None:
     """Note the message's words, and that its own service number answers as the ticket from now on."""
-    batch.numbers[event.reference] = number
+    batch.around.took(event, number)
     batch.messages.append(
         words.Message(
             id=event.request_id,
@@ -179,6 +169,8 @@ def _keep(batch: _Batch, number: str, version: int, event: RequestReceived, seal
             channel=event.channel,
             reference=event.reference,
             truncated=event.truncated,
+            received_at=event.received_at,
+            entered_by=None if event.entered_by == "customer" else event.entered_by,
         )
     )
 
@@ -187,15 +179,14 @@ def _keep(batch: _Batch, number: str, version: int, event: RequestReceived, seal
 
 
 async def _take_answer(tx: Transaction, batch: _Batch, event: SurveyAnswered) -> None:
-    ticket = batch.ticket(event.ticket_number)
+    ticket = batch.around.ticket(event.ticket_number, batch.docket)
     if ticket is None:
         raise NotFound(f"no ticket {event.ticket_number} for the answer to invitation {event.invitation_id}")
     answer = Answer(event.episode, event.overall, event.solved)
-    if messages.opens_linked(ticket, answer, event.occurred_at):
+    if messages.opens_linked(ticket, answer, event.occurred_at, batch.series(ticket)):
         number = opening.linked_number(ticket.series, await loading.next_ordinal(tx, ticket.series))
         place = batch.assigning.place(number, work_of(ticket), clock.now())
         linked = batch.docket.open(opening.open_after_low_answer(ticket, number, event.occurred_at, batch.policy, place=place))
-        batch.series[ticket.series].append(linked.number)
-        batch.numbers[linked.number] = linked.number
+        batch.around.opened(linked, None)
     else:
         batch.docket.record(*messages.answer(ticket, answer, event.occurred_at))

@@ -21,6 +21,34 @@ SELECT id FROM down
 """All ids of the person that one id belongs to; rows keep the id with which they were written."""
 
 
+async def save(tx: Transaction, customers: Mapping[UUID, tuple[str, str]]) -> None:
+    """Keep what intake tells about customers: locale and tier, by id."""
+    if not customers:
+        return
+    ids = sorted(customers)
+    await tx.execute(
+        """
+        INSERT INTO customer (id, locale, tier) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
+            ON CONFLICT (id) DO UPDATE SET locale = excluded.locale, tier = excluded.tier
+        """,
+        ids,
+        [customers[id][0] for id in ids],
+        [customers[id][1] for id in ids],
+    )
+
+
+async def grade(tx: Transaction, tiers: Mapping[UUID, str]) -> None:
+    """Keep new tiers of customers that are known."""
+    if not tiers:
+        return
+    ids = sorted(tiers)
+    await tx.execute(
+        "UPDATE customer c SET tier = u.tier FROM unnest($1::uuid[], $2::text[]) u(id, tier) WHERE c.id = u.id",
+        ids,
+        [tiers[id] for id in ids],
+    )
+
+
 async def same_person(tx: Transaction, customer_id: UUID) -> list[UUID]:
     """All ids of the person."""
     return [row["id"] for row in await tx.fetch(SAME_CUSTOMER.format("$1::uuid"), customer_id)] or [customer_id]

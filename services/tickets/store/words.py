@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -29,6 +29,10 @@ class Message:
     channel: str | None = None
     reference: str | None = None
     truncated: bool = False
+    received_at: datetime | None = None
+    """When we had it; ``at`` is when it was written."""
+    entered_by: str | None = None
+    """Who wrote it down for the customer; None: himself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,12 @@ async def insert_messages(tx: Transaction, messages: Sequence[Message]) -> None:
         return
     await tx.execute(
         """
-        INSERT INTO message (id, number, version, author, public, at, channel, reference, text, truncated, salt)
+        INSERT INTO message (id, number, version, author, public, at, channel, reference, text, truncated, salt, received_at, entered_by)
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::bool[], $6::timestamptz[], $7::text[], $8::text[],
-                             $9::text[], $10::bool[], $11::bytea[])
+                             $9::text[], $10::bool[], $11::bytea[], $12::timestamptz[], $13::text[])
         """,
         *(column(messages, name) for name in ("id", "number", "version", "author", "public", "at", "channel", "reference", "text")),
-        *(column(messages, name) for name in ("truncated", "salt")),
+        *(column(messages, name) for name in ("truncated", "salt", "received_at", "entered_by")),
     )
     aliases = [message for message in messages if message.reference not in (None, message.number)]
     if aliases:
@@ -75,22 +79,6 @@ async def insert_messages(tx: Transaction, messages: Sequence[Message]) -> None:
 async def known_messages(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
     """Which of these ids are of messages that are already here."""
     return {row["id"] for row in await tx.fetch("SELECT id FROM message WHERE id = ANY($1)", list(ids))}
-
-
-async def save_customers(tx: Transaction, customers: Mapping[UUID, tuple[str, str]]) -> None:
-    """Keep what intake tells about customers: locale and tier, by id."""
-    if not customers:
-        return
-    ids = sorted(customers)
-    await tx.execute(
-        """
-        INSERT INTO customer (id, locale, tier) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
-            ON CONFLICT (id) DO UPDATE SET locale = excluded.locale, tier = excluded.tier
-        """,
-        ids,
-        [customers[id][0] for id in ids],
-        [customers[id][1] for id in ids],
-    )
 
 
 async def tiers(tx: Transaction, customer_ids: Collection[UUID]) -> dict[UUID, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -28,6 +29,8 @@ class Message:
     reference: str
     digest: str
     only_thanks: bool
+    matched_by: str | None = None
+    """Why it is this ticket's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,16 @@ def joins(ticket: Ticket, message: Message, at: datetime) -> bool:
 def add(ticket: Ticket, message: Message, at: datetime) -> tuple[Ticket, tuple[Change, ...]]:
     """The message joins: the awaited answer resumes the work, a reply to a solution reopens it."""
     written_at, at = at, max(at, ticket.changed_at)
-    after, changes = record(ticket, MessageAdded(message.request_id, message.reference, message.digest), by=CUSTOMER, at=at)
+    after, changes = record(ticket, _added(message), by=CUSTOMER, at=at)
     consequence = _consequence(ticket, message, written_at)
     if consequence is None:
         return after, changes
     after, further = record(after, consequence, by=CUSTOMER, at=at)
     return after, (*changes, *further)
+
+
+def _added(message: Message) -> MessageAdded:
+    return MessageAdded(message.request_id, message.reference, message.digest, message.only_thanks, message.matched_by)
 
 
 def _consequence(ticket: Ticket, message: Message, written_at: datetime) -> StatusChanged | Reopened | None:
@@ -71,8 +78,10 @@ def _consequence(ticket: Ticket, message: Message, written_at: datetime) -> Stat
     return None
 
 
-def opens_linked(ticket: Ticket, answer: Answer, at: datetime) -> bool:
-    """Whether a low answer, given at ``at``, came too late to reopen."""
+def opens_linked(ticket: Ticket, answer: Answer, at: datetime, series: Iterable[Ticket] = ()) -> bool:
+    """Whether a low answer, given at ``at``, came too late to reopen, and nobody works again on the matter of ``series``."""
+    if any(other.status in OPEN for other in series):
+        return False
     return _is_about(ticket, answer) and answer.is_low and not ticket.may_reopen(at)
 
 
@@ -89,4 +98,4 @@ def answer(ticket: Ticket, given: Answer, at: datetime) -> tuple[Ticket, tuple[C
 
 def _is_about(ticket: Ticket, given: Answer) -> bool:
     """Only the newest resolution can still hold or fail, and only while nobody is working on the ticket again."""
-    return given.episode == ticket.episode and ticket.status not in OPEN
+    return given.episode == ticket.episode and ticket.status not in OPEN and ticket.status is not Status.MERGED
