@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.metrics import api
+from services.metrics.pages import routes as pages
 from shared import http
 from shared.runtime import AnyRuntime
 
@@ -20,4 +21,5 @@ def create_app(runtime: AnyRuntime) -> FastAPI:
     """All routes."""
     app = http.create_app(runtime, title="Aftercare metrics", description=DESCRIPTION)
     app.include_router(api.router)
+    app.include_router(pages.router)
     return app

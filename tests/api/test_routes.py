@@ -57,6 +57,8 @@ ROUTES: dict[str, dict[tuple[str, str], str | None]] = {
     "metrics": {
         ("GET", "/v1/kpis"): "kpi:read",
         ("GET", "/v1/kpis/{kpi}/series"): "kpi:read",
+        ("GET", "/dashboard"): "kpi:read",
+        ("GET", "/dashboard/assets/{release}/{name}"): None,
     },
 }
 """The inventory. A new route is a line here; so is a change of what it demands. None: nobody needs a key."""

@@ -1,0 +1,1 @@
+"""The dashboard: one page for managers, live, in three languages, with everything it needs served by ourselves."""
