@@ -17,16 +17,14 @@ WAITING: Final = "assignee IS NULL AND team IS NOT NULL AND status IN ('new', 't
 """In a team's queue."""
 
 
-def _rank(column: str, ranks: Mapping[str, int], other: int) -> str:
-    return f"(CASE {column} {' '.join(f'WHEN {value!r} THEN {rank}' for value, rank in ranks.items())} ELSE {other} END)"
+def _rank(column: str, first: Mapping[str, int]) -> str:
+    return f"array_position('{{{','.join(first)}}}'::text[], {column})"
 
 
-PRIORITY_RANK: Final = _rank("priority", PRIORITIES, len(PRIORITIES))
-TIER_RANK: Final = _rank("tier", TIERS, OTHER_TIERS)
-"""Places in a queue, as SQL."""
-
-URGENCY: Final = "array_position('{urgent,high,normal,low}'::text[], priority)"
-"""What lists by priority sort by: the most urgent first."""
+# written as PostgreSQL writes them, so that the indexes can be compared with the code
+PRIORITY_RANK: Final = _rank("priority", PRIORITIES)
+TIER_RANK: Final = f"COALESCE({_rank('tier', TIERS)}, {OTHER_TIERS + 1})"
+"""Places in a queue and in lists by priority, as SQL: the lower, the sooner."""
 
 _OPEN_NOW: Final = text(f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})")
 
@@ -94,7 +92,7 @@ ticket: Final = Table(
     Index("ticket_words", "words", postgresql_using="gin"),
     Index("ticket_updated", "changed_at", "number"),
     Index("ticket_due", "next_due_at", "number", postgresql_where=text("next_due_at IS NOT NULL")),
-    Index("ticket_priority", text(URGENCY), "opened_at", "number", postgresql_where=_OPEN_NOW),
+    Index("ticket_priority", text(PRIORITY_RANK), "opened_at", "number", postgresql_where=_OPEN_NOW),
     Index("ticket_merged", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
     # "same thing?": open tickets of one customer
     Index("ticket_customer_open", "customer_id", postgresql_where=_OPEN_NOW),

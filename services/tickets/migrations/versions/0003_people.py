@@ -104,8 +104,8 @@ STATEMENTS: Final[tuple[str, ...]] = (
     """
     CREATE INDEX ticket_queue ON ticket (
         team,
-        (CASE priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 WHEN 'low' THEN 3 ELSE 4 END),
-        (CASE tier WHEN 'vip' THEN 0 WHEN 'gold' THEN 1 WHEN 'silver' THEN 2 ELSE 3 END),
+        array_position('{urgent,high,normal,low}'::text[], priority),
+        COALESCE(array_position('{vip,gold,silver}'::text[], tier), 4),
         opened_at, number
     ) WHERE assignee IS NULL AND team IS NOT NULL AND status IN ('new', 'triaged')
     """,
