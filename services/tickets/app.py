@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.tickets.api import tickets, tracking
+from services.tickets.api import agents, queues, teams, tickets, tracking
 from shared import http
 from shared.runtime import AnyRuntime
 
@@ -20,5 +20,8 @@ def create_app(runtime: AnyRuntime) -> FastAPI:
     """All routes."""
     app = http.create_app(runtime, title="Aftercare tickets", description=DESCRIPTION)
     app.include_router(tickets.router)
+    app.include_router(queues.router)
+    app.include_router(agents.router)
+    app.include_router(teams.router)
     app.include_router(tracking.router)
     return app

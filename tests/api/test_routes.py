@@ -43,6 +43,26 @@ ROUTES: dict[str, dict[tuple[str, str], str | None]] = {
         ("GET", "/v1/tickets/{number}/messages"): "ticket:read",
         ("GET", "/v1/tickets/{number}/actions"): "ticket:read",
         ("POST", "/v1/tickets/{number}/actions"): "ticket:act",
+        ("GET", "/v1/tickets/{number}/assignment"): "ticket:read",
+        ("GET", "/v1/queues"): "ticket:read",
+        ("GET", "/v1/queues/{team}"): "ticket:read",
+        ("GET", "/v1/queues/{team}/tickets"): "ticket:read",
+        ("GET", "/v1/agents"): "staff:read",
+        ("POST", "/v1/agents"): "staff:write",
+        ("GET", "/v1/agents/{agent}"): "staff:read",
+        ("PATCH", "/v1/agents/{agent}"): "staff:write",
+        ("GET", "/v1/agents/{agent}/history"): "staff:read",
+        ("PUT", "/v1/agents/{agent}/presence"): "ticket:act",
+        ("GET", "/v1/teams"): "staff:read",
+        ("POST", "/v1/teams"): "staff:write",
+        ("GET", "/v1/teams/{team}"): "staff:read",
+        ("PATCH", "/v1/teams/{team}"): "staff:write",
+        ("GET", "/v1/teams/{team}/history"): "staff:read",
+        ("GET", "/v1/skills"): "staff:read",
+        ("POST", "/v1/skills"): "staff:write",
+        ("GET", "/v1/skills/{skill}"): "staff:read",
+        ("PATCH", "/v1/skills/{skill}"): "staff:write",
+        ("GET", "/v1/skills/{skill}/history"): "staff:read",
         ("GET", "/v1/track/{reference}"): "request:read",
     },
     "feedback": {
@@ -113,6 +133,6 @@ async def test_a_method_that_is_not_there_names_those_that_are(house: House) -> 
 
 
 def filled(path: str) -> str:
-    for name in ("code", "reference", "number", "token", "name", "kpi"):
+    for name in ("code", "reference", "number", "token", "name", "kpi", "agent", "team", "skill"):
         path = path.replace(f"{{{name}}}", "csat_mean" if name == "kpi" else "x")
     return path

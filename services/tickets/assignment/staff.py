@@ -34,6 +34,15 @@ class WhenOffline(StrEnum):
     QUEUE = "queue"
 
 
+class Tier(StrEnum):
+    """How dear a customer is to the house; intake grades them."""
+
+    STANDARD = "standard"
+    SILVER = "silver"
+    GOLD = "gold"
+    VIP = "vip"
+
+
 class Position(StrEnum):
     """What somebody is in the house. It tells colleagues whom to ask; what he may do is his key's role."""
 

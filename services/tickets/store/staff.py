@@ -57,7 +57,8 @@ class SkillRecord:
     version: int = 1
 
 
-Record = TypeVar("Record", AgentRecord, TeamRecord, SkillRecord)
+AnyRecord = AgentRecord | TeamRecord | SkillRecord
+Record = TypeVar("Record", bound=AnyRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,11 @@ async def find(tx: Transaction, kind: Kind[Record], id: str, *, lock: bool = Fal
     return None if row is None else _record(kind, row)
 
 
-async def unknown(tx: Transaction, kind: Kind[Record], ids: Sequence[str]) -> list[str]:
+async def unknown(tx: Transaction, kind: str, ids: Sequence[str]) -> list[str]:
     """Those of the ids that no active record has."""
     if not ids:
         return []
-    rows = await tx.fetch(f"SELECT id FROM {kind.name} WHERE id = ANY($1) AND active", list(ids))
+    rows = await tx.fetch(f"SELECT id FROM {kind} WHERE id = ANY($1) AND active", list(ids))
     return sorted(set(ids) - {row["id"] for row in rows})
 
 
