@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from services.tickets.sla import Budgets, Policy, Priority
+from services.tickets.sla import Policy, Priority, ServiceLevels
+from services.tickets.sla.calendar import AROUND_THE_CLOCK
 from services.tickets.workflow.actions import advance
 from services.tickets.workflow.changes import Change
 from services.tickets.workflow.commands import Actor, Cancel, Close, Command, Confirm, Resolve, Start, Take, Triage, Wait
@@ -21,16 +22,32 @@ HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
-POLICY: Final = Policy(
-    version=1,
-    budgets={
-        Priority.LOW: Budgets(8 * HOUR, 5 * DAY),
-        Priority.NORMAL: Budgets(4 * HOUR, 3 * DAY),
-        Priority.HIGH: Budgets(HOUR, DAY),
-        Priority.URGENT: Budgets(HOUR / 4, 4 * HOUR),
-    },
-    pauses_on=frozenset({"customer"}),
+
+def a_policy(priority: Priority | None, first_response: timedelta, resolution: timedelta, **changes: Any) -> Policy:
+    """A policy around the clock that warns nobody."""
+    given: dict[str, Any] = {
+        "id": f"standard-{priority}",
+        "version": 1,
+        "calendar": "always",
+        "first_response": first_response,
+        "next_response": first_response,
+        "resolution": resolution,
+        "priority": priority,
+    }
+    return Policy(**(given | changes))
+
+
+POLICY: Final = ServiceLevels(
+    1,
+    [
+        a_policy(Priority.LOW, 8 * HOUR, 5 * DAY),
+        a_policy(Priority.NORMAL, 4 * HOUR, 3 * DAY),
+        a_policy(Priority.HIGH, HOUR, DAY),
+        a_policy(Priority.URGENT, HOUR / 4, 4 * HOUR),
+    ],
+    [AROUND_THE_CLOCK],
 )
+"""The service levels that the migrations leave, but for warnings and escalations."""
 
 AGENT: Final = Actor("ak-agent", Role.AGENT)
 OTHER_AGENT: Final = Actor("ak-other", Role.AGENT)

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from services.tickets.sla import Priority, TargetName
+from services.tickets.sla import Priority
 from services.tickets.workflow import messages
-from services.tickets.workflow.actions import advance, miss
+from services.tickets.workflow.actions import advance, pass_time
 from services.tickets.workflow.announce import announce, announce_opening
 from services.tickets.workflow.commands import (
     CUSTOMER,
@@ -57,8 +57,8 @@ def test_an_opened_ticket_holds_its_targets() -> None:
 
     event = announce_opening(opened(change), change)
 
-    assert event.first_response == Target(started_at=NOON, due_at=NOON + HOUR, policy_version=1)
-    assert event.resolution == Target(started_at=NOON, due_at=NOON + DAY, policy_version=1)
+    assert event.first_response == Target(started_at=NOON, due_at=NOON + HOUR, policy_version=1, policy="standard-high", calendar="always")
+    assert event.resolution == Target(started_at=NOON, due_at=NOON + DAY, policy_version=1, policy="standard-high", calendar="always")
     assert (event.actor, event.dimensions.tier, event.dimensions.status, event.dimensions.product_model) == (
         "customer",
         "gold",
@@ -151,7 +151,7 @@ def test_a_reopening_tells_which_resolution_did_not_hold() -> None:
 def test_a_breach_happened_at_the_due_time() -> None:
     ticket = a_ticket()
 
-    (event,) = announce(ticket, miss(ticket, TargetName.FIRST_RESPONSE)[1])
+    (event,) = announce(ticket, pass_time(ticket, NOON + 5 * HOUR)[1])
 
     assert isinstance(event, SlaBreached)
     assert (event.target, event.occurred_at, event.clock.due_at, event.actor) == (
@@ -166,7 +166,7 @@ def test_a_customers_message_is_told_without_words() -> None:
     ticket, request = a_ticket(), a_request()
     message = Message(request.request_id, "AS-20261126-7K3F9Q5", "digest", only_thanks=False)
 
-    (event,) = announce(ticket, messages.add(ticket, message, NOON)[1])
+    (event,) = announce(ticket, messages.add(ticket, message, NOON, POLICY)[1])
 
     assert isinstance(event, TicketMessageAdded)
     assert (event.request_id, event.reference, event.actor) == (request.request_id, message.reference, CUSTOMER.id)

@@ -15,7 +15,7 @@ from services.tickets.workflow.status import Status
 from services.tickets.workflow.ticket import REOPEN_WINDOW
 from shared import clock
 from shared.database import Database
-from shared.events.tickets import SlaBreached, TicketClosed
+from shared.events.tickets import SlaBreached, SlaWarned, TicketClosed, TicketEscalated
 from shared.timers import TimerLoop, TimerSpec
 from tests.tickets.builders import AGENT, DAY, HOUR, request_received
 from tests.tickets.observation import due, take_in, ticket, told
@@ -56,10 +56,15 @@ async def test_a_missed_target_is_told_at_its_due_time_however_late_the_timer(ti
 
     await fire(tickets_database)
 
-    *_, event = await told(tickets_database, number)
-    assert isinstance(event, SlaBreached)
-    assert (event.target, event.occurred_at, event.clock.met_at) == ("first_response", at + 4 * HOUR, None)
-    assert await due(tickets_database, number) == {"resolution": at + 3 * DAY}
+    _, warned, breached, escalated = await told(tickets_database, number)
+    assert isinstance(warned, SlaWarned)
+    assert isinstance(breached, SlaBreached)
+    assert isinstance(escalated, TicketEscalated)
+    assert (warned.target, warned.occurred_at, warned.clock.due_at) == ("first_response", at + 0.8 * 4 * HOUR, at + 4 * HOUR)
+    assert (breached.target, breached.occurred_at, breached.clock.met_at) == ("first_response", at + 4 * HOUR, None)
+    assert (escalated.level, escalated.reason, escalated.target, escalated.actor) == (1, "sla_breached", "first_response", "system")
+    assert (await ticket(tickets_database, number)).escalation == 1
+    assert await due(tickets_database, number) == {"resolution": at + 0.8 * 3 * DAY}
 
 
 async def test_it_is_told_once_and_the_earlier_first(tickets_database: Database) -> None:

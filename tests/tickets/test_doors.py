@@ -41,7 +41,12 @@ async def test_a_batch_from_the_bus_opens_tickets_and_leaves_the_rest(door: Door
     await TimerLoop(tickets_database, create_timers(door.app.state.runtime)).round()
 
     assert await numbers(tickets_database) == [request.reference]
-    assert await types_told(tickets_database, request.reference) == ["ticket.opened.v1", "sla.breached.v1"]
+    assert await types_told(tickets_database, request.reference) == [
+        "ticket.opened.v1",
+        "sla.warned.v1",
+        "sla.breached.v1",
+        "ticket.escalated.v1",
+    ]
 
 
 async def test_a_batch_that_holds_nothing_for_tickets_writes_nothing(door: Door, tickets_database: Database) -> None:

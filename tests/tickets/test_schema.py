@@ -7,7 +7,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from services.tickets.store.policy import policy_in_force
+from services.tickets.sla import Case, Priority
+from services.tickets.store.levels import service_levels
 from shared import migrations
 from shared.database import Database
 from tests.tickets.builders import NOON, POLICY, request_received
@@ -22,9 +23,20 @@ async def test_the_database_is_what_the_code_declares(tickets_database: Database
     assert await asyncio.to_thread(migrations.check, "tickets", url) == []
 
 
-async def test_the_first_policy_is_seeded(tickets_database: Database) -> None:
+@pytest.mark.parametrize("priority", list(Priority))
+async def test_the_first_policies_are_seeded(tickets_database: Database, priority: Priority) -> None:
+    case = Case("repair", priority, "gold")
     async with tickets_database.transaction() as tx:
-        assert await policy_in_force(tx, NOON) == POLICY
+        found = (await service_levels(tx)).promise(case, NOON)
+
+    expected = POLICY.promise(case, NOON)
+    assert found == expected
+    assert found.hours.is_always_open
+    assert (found.policy.first_response, found.policy.next_response, found.policy.resolution) == (
+        expected.policy.first_response,
+        expected.policy.next_response,
+        expected.policy.resolution,
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,14 +59,3 @@ async def test_the_database_refuses_what_makes_no_sense(tickets_database: Databa
     with pytest.raises(asyncpg.CheckViolationError):
         async with tickets_database.transaction() as tx:
             await tx.execute(f"UPDATE ticket SET {change}")
-
-
-async def test_a_policy_comes_into_force_at_its_time(tickets_database: Database) -> None:
-    async with tickets_database.transaction() as tx:
-        await tx.execute("INSERT INTO sla_policy (version, valid_from, pauses_on) VALUES (2, $1, '{customer,parts}')", NOON)
-        await tx.execute("INSERT INTO sla_budget SELECT 2, priority, 60000, 120000 FROM sla_budget WHERE version = 1")
-
-    async with tickets_database.transaction() as tx:
-        before = await policy_in_force(tx, NOON.replace(hour=11))
-        after = await policy_in_force(tx, NOON)
-    assert (before.version, after.version, after.pauses_on) == (1, 2, {"customer", "parts"})

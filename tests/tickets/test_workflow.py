@@ -9,7 +9,7 @@ import pytest
 from services.tickets import sla
 from services.tickets.sla import ClockState, Priority, TargetName
 from services.tickets.workflow import messages, opening
-from services.tickets.workflow.actions import TransitionRefused, advance, allowed, miss
+from services.tickets.workflow.actions import TransitionRefused, advance, allowed, pass_time
 from services.tickets.workflow.changes import Breached, Reopened
 from services.tickets.workflow.commands import (
     CUSTOMER,
@@ -213,7 +213,7 @@ def test_a_reply_at_the_due_time_is_in_time() -> None:
 def test_the_history_is_the_same_whether_the_timer_was_late_or_not() -> None:
     ticket, answer = a_ticket(), reply()
 
-    announced, first = miss(ticket, TargetName.FIRST_RESPONSE)
+    announced, first = pass_time(ticket, NOON + 4 * HOUR, inclusive=True)
     punctual, second = advance(announced, answer, by=AGENT, at=NOON + 5 * HOUR, policy=POLICY)
     late, both = advance(ticket, answer, by=AGENT, at=NOON + 5 * HOUR, policy=POLICY)
 
@@ -222,10 +222,10 @@ def test_the_history_is_the_same_whether_the_timer_was_late_or_not() -> None:
 
 
 def test_a_breach_is_announced_once() -> None:
-    missed, changes = miss(a_ticket(), TargetName.RESOLUTION)
+    missed, changes = pass_time(a_ticket(), NOON + 30 * DAY)
 
-    assert [change.fact for change in changes] == [Breached(TargetName.RESOLUTION)]
-    assert miss(missed, TargetName.RESOLUTION) == (missed, ())
+    assert [change.fact for change in changes] == [Breached(TargetName.FIRST_RESPONSE), Breached(TargetName.RESOLUTION)]
+    assert pass_time(missed, NOON + 60 * DAY) == (missed, ())
 
 
 def test_another_priority_retargets_both_clocks_from_the_old_start() -> None:
@@ -275,7 +275,7 @@ def test_the_window_is_counted_from_the_last_resolve() -> None:
 def test_the_awaited_answer_resumes_the_work() -> None:
     waiting = a_ticket(Status.WAITING_CUSTOMER)
 
-    resumed, changes = messages.add(waiting, a_message(), NOON + 2 * HOUR)
+    resumed, changes = messages.add(waiting, a_message(), NOON + 2 * HOUR, POLICY)
 
     assert (resumed.status, resumed.version) == (Status.IN_PROGRESS, waiting.version + 2)
     assert {change.actor for change in changes} == {"customer"}
@@ -286,7 +286,7 @@ def test_the_awaited_answer_resumes_the_work() -> None:
 def test_a_message_on_an_open_ticket_is_only_added(status: Status) -> None:
     ticket = a_ticket(status)
 
-    after, changes = messages.add(ticket, a_message(), NOON)
+    after, changes = messages.add(ticket, a_message(), NOON, POLICY)
 
     assert (after.status, len(changes)) == (status, 1)
 
@@ -296,7 +296,7 @@ def test_a_reply_inside_the_window_reopens(status: Status) -> None:
     done = a_ticket(status)
 
     assert messages.joins(done, a_message(), NOON + REOPEN_WINDOW)
-    reopened, changes = messages.add(done, a_message(), NOON + DAY)
+    reopened, changes = messages.add(done, a_message(), NOON + DAY, POLICY)
 
     assert reopened.status is Status.ASSIGNED
     assert changes[-1].fact == Reopened("customer_reply")
@@ -310,7 +310,7 @@ def test_a_reply_after_the_window_or_on_a_cancelled_ticket_opens_another() -> No
 def test_thanks_are_kept_and_do_nothing() -> None:
     resolved = a_ticket(Status.RESOLVED)
 
-    after, _ = messages.add(resolved, a_message(only_thanks=True), NOON + DAY)
+    after, _ = messages.add(resolved, a_message(only_thanks=True), NOON + DAY, POLICY)
 
     assert after.status is Status.RESOLVED
     assert messages.joins(a_ticket(Status.CLOSED), a_message(only_thanks=True), NOON + 30 * DAY)

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from services.tickets.sla import Priority, TargetName
 from services.tickets.workflow import messages
-from services.tickets.workflow.actions import TransitionRefused, advance, allowed, miss, record
+from services.tickets.workflow.actions import TransitionRefused, advance, allowed, pass_time, record
 from services.tickets.workflow.announce import announce
 from services.tickets.workflow.changes import Breached, Change, Merged, Reminded
 from services.tickets.workflow.commands import (
@@ -159,7 +159,7 @@ class Life(RuleBasedStateMachine):
         self.at += delay
         message = Message(uuid4(), "AS-1", "digest", thanks)
         if messages.joins(self.ticket, message, self.at):
-            self._happened(*messages.add(self.ticket, message, self.at))
+            self._happened(*messages.add(self.ticket, message, self.at, POLICY))
 
     @rule(
         delay=DELAYS, overall=st.none() | st.integers(1, 5), solved=st.sampled_from([None, "yes", "partly", "no"]), back=st.integers(0, 1)
@@ -176,7 +176,7 @@ class Life(RuleBasedStateMachine):
     def a_timer_fires(self, missed: TargetName) -> None:
         due = deadlines(self.ticket).get(missed)
         if due is not None and due <= self.at:
-            self._happened(*miss(self.ticket, missed))
+            self._happened(*pass_time(self.ticket, due, inclusive=True))
 
     @rule(kind=st.sampled_from(["close", "give_up"]))
     def it_is_closed_in_time(self, kind: str) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from services.tickets.handlers import assigning
 from services.tickets.handlers.versions import seen
 from services.tickets.store import customers, links, loading, merges
-from services.tickets.store.policy import policy_in_force
+from services.tickets.store.levels import service_levels
 from services.tickets.workflow import merging
 from services.tickets.workflow.actions import advance
 from services.tickets.workflow.commands import Actor, Link, Merge, Merging, Parting, Unlink, Unmerge
@@ -59,7 +59,7 @@ async def _merge(tx: Transaction, number: str, asked: Merging, docket: Docket, b
     owners = await customers.canonical(tx, {child.customer_id, into.customer_id})
     same = owners[child.customer_id] == owners[into.customer_id]
     command = Merge(root, merging.obstacle(child, named, into, same_customer=same))
-    child = docket.record(*advance(child, command, by=by, at=at, policy=await policy_in_force(tx, at)))
+    child = docket.record(*advance(child, command, by=by, at=at, policy=await service_levels(tx)))
     docket.record(*merging.absorb(into, number, by=by, at=at))
     return child
 
@@ -71,7 +71,7 @@ async def _part(tx: Transaction, number: str, docket: Docket, by: Actor, version
     merge = await merges.newest_merge(tx, number) if child.merged_into else None
     # without a merge the workflow refuses it for the status
     command = Unmerge(merge.status, merge.paused) if merge else Unmerge(child.status)
-    child = docket.record(*advance(child, command, by=by, at=at, policy=await policy_in_force(tx, at)))
+    child = docket.record(*advance(child, command, by=by, at=at, policy=await service_levels(tx)))
     if root is not None:
         docket.record(*merging.release(tickets[root], number, by=by, at=at))
     return child
@@ -91,7 +91,7 @@ async def _link(tx: Transaction, number: str, asked: Link | Unlink, docket: Dock
         command = Link(other, asked.kind, obstacle)
     else:
         command = Unlink(other, asked.kind, None if linked else NOT_LINKED)
-    ticket = docket.record(*advance(ticket, command, by=by, at=at, policy=await policy_in_force(tx, at)))
+    ticket = docket.record(*advance(ticket, command, by=by, at=at, policy=await service_levels(tx)))
     if isinstance(command, Link):
         await links.add(tx, number, other, asked.kind, by=by.id, at=ticket.changed_at)
     else:

@@ -1,5 +1,5 @@
 """What the clock brings, dated at the due time: a due time that passed is announced, a customer who does not answer is reminded, a reopen
-window that ended or a wait that was too long closes the ticket."""
+window that ended or a wait that was too long closes the ticket, changed service levels reach the clocks that they concern."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Final
 
 from services.tickets.handlers import assigning, queues
 from services.tickets.proof import Tracking
-from services.tickets.sla import TargetName
+from services.tickets.sla import ServiceLevels
 from services.tickets.store import loading
-from services.tickets.store.policy import policy_in_force
-from services.tickets.workflow.actions import advance, miss, record
-from services.tickets.workflow.changes import Reminded
+from services.tickets.store.levels import service_levels
+from services.tickets.workflow.actions import advance, pass_time, record
+from services.tickets.workflow.changes import Change, Reminded
+from services.tickets.workflow.clocks import rederive
 from services.tickets.workflow.commands import SYSTEM, Close
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.messages import NO_CUSTOMER_ANSWER
-from services.tickets.workflow.ticket import CLOSE, GIVE_UP, REMIND, deadlines
+from services.tickets.workflow.ticket import CLOSE, GIVE_UP, REMIND, RETARGET, Ticket, deadlines
 from shared import clock, outbox, telemetry
 from shared.database import Transaction
 from shared.timers import Timer
@@ -32,18 +33,25 @@ async def fire(tx: Transaction, timers: Sequence[Timer], tracking: Tracking | No
     """Do what is due. The tickets are locked and the timers taken by this transaction."""
     timers, of_staff = queues.apart(timers)
     docket = Docket(await loading.load(tx, {timer.subject for timer in timers}), tracking)
-    policy = await policy_in_force(tx, clock.now())
+    levels = await service_levels(tx)
     # in order of time: of two deadlines of one ticket the earlier is told first
     for timer in sorted(timers, key=lambda timer: timer.due_at):
         ticket = docket.get(timer.subject)
-        if ticket is None or deadlines(ticket).get(timer.kind) != timer.due_at:
-            continue
-        if timer.kind in ENDINGS:
-            docket.record(*advance(ticket, Close(ENDINGS[timer.kind]), by=SYSTEM, at=timer.due_at, policy=policy))
-        elif timer.kind == REMIND:
-            docket.record(*record(ticket, Reminded(), by=SYSTEM, at=max(timer.due_at, ticket.changed_at)))
-        else:
-            docket.record(*miss(ticket, TargetName(timer.kind)))
+        if ticket is not None and (timer.kind == RETARGET or deadlines(ticket).get(timer.kind) == timer.due_at):
+            docket.record(*_meet(ticket, timer, levels))
     await assigning.save(tx, docket, {}, await queues.see_to(tx, docket, of_staff))
     await outbox.append(tx, docket.events)
     log.info("deadlines_passed", fired=len(docket.history))
+
+
+def _meet(ticket: Ticket, timer: Timer, levels: ServiceLevels) -> tuple[Ticket, tuple[Change, ...]]:
+    """What one deadline does."""
+    if timer.kind in ENDINGS:
+        return advance(ticket, Close(ENDINGS[timer.kind]), by=SYSTEM, at=timer.due_at, policy=levels)
+    if timer.kind == REMIND:
+        return record(ticket, Reminded(), by=SYSTEM, at=max(timer.due_at, ticket.changed_at))
+    if timer.kind == RETARGET:
+        retargeted = rederive(ticket, levels)
+        return (ticket, ()) if retargeted is None else record(ticket, retargeted, by=SYSTEM, at=max(timer.due_at, ticket.changed_at))
+    # a warning and the breach after it may both have passed
+    return pass_time(ticket, max(clock.now(), timer.due_at), inclusive=True)

@@ -11,9 +11,9 @@ from services.tickets.handlers import acquaintance, assigning
 from services.tickets.handlers.assigning import Assigning, work_of
 from services.tickets.handlers.surroundings import Surroundings, survey
 from services.tickets.proof import Tracking
-from services.tickets.sla import Policy
+from services.tickets.sla import ServiceLevels
 from services.tickets.store import candidates, loading, words
-from services.tickets.store.policy import policy_in_force
+from services.tickets.store.levels import service_levels
 from services.tickets.store.saving import Particulars
 from services.tickets.workflow import messages, opening
 from services.tickets.workflow.changes import MessageAdded
@@ -64,7 +64,7 @@ async def receive(tx: Transaction, events: Sequence[Event], tracking: Tracking |
 class _Batch:
     """What the decisions of one batch work on."""
 
-    policy: Policy
+    policy: ServiceLevels
     docket: Docket
     around: Surroundings
     known: set[UUID]
@@ -86,7 +86,7 @@ async def _prepare(
     tiers = await words.tiers(tx, {event.customer_id for event in requests})
     expected = [_work(event, tiers) for event in requests] + [work_of(ticket) for ticket in around.tickets.values()]
     return _Batch(
-        policy=await policy_in_force(tx, clock.now()),
+        policy=await service_levels(tx),
         docket=Docket(around.tickets, tracking),
         around=around,
         known=await words.known_messages(tx, [event.request_id for event in requests]),
@@ -135,6 +135,7 @@ def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: T
         type=event.type,
         product_model=opening.model_code(event.product.model if event.product else None),
         digest=sealed.digest,
+        entered_by=event.entered_by,
     )
     place = batch.assigning.place(number or event.reference, _work(event, batch.tiers, after), clock.now())
     ticket = batch.docket.open(opening.open_request(request, event.occurred_at, batch.policy, after=after, number=number, place=place))
@@ -147,7 +148,7 @@ def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: T
 
 
 def _join(batch: _Batch, ticket: Ticket, message: messages.Message, event: RequestReceived, sealed: words.Seal) -> None:
-    after, changes = messages.add(ticket, message, event.occurred_at)
+    after, changes = messages.add(ticket, message, event.occurred_at, batch.policy)
     batch.docket.record(after, changes)
     added = next(change for change in changes if isinstance(change.fact, MessageAdded))
     _keep(batch, ticket.number, added.version, event, sealed)

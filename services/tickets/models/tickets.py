@@ -61,6 +61,9 @@ ticket: Final = Table(
     moment("reminded_at", comment="when the customer was reminded of this waiting"),
     number("merged_into", comment="the ticket that goes on for both"),
     moment("next_due_at", comment="the earliest running promise"),
+    Column("entered_by", Text, nullable=False, comment="who wrote the request down: customer, bot, agent, system"),
+    moment("contacted_at", comment="first public message of staff on a ticket that an agent entered: it answers nothing yet"),
+    Column("escalation", SmallInteger, nullable=False, server_default=text("0"), comment="how high: 1 the lead, 2 the manager"),
     # what only people read; the customer's words and belongings, cleared when the customer is erased
     Column("subject", Text),
     Column("product_named", Text, comment="in the customer's words; product_model is a code"),
@@ -91,6 +94,7 @@ ticket: Final = Table(
     Index("ticket_series", "series", postgresql_where=text("linked_to IS NOT NULL")),
     Index("ticket_words", "words", postgresql_using="gin"),
     Index("ticket_updated", "changed_at", "number"),
+    Index("ticket_escalated", "escalation", "opened_at", "number", postgresql_where=text("escalation > 0")),
     Index("ticket_due", "next_due_at", "number", postgresql_where=text("next_due_at IS NOT NULL")),
     Index("ticket_priority", text(PRIORITY_RANK), "opened_at", "number", postgresql_where=_OPEN_NOW),
     Index("ticket_merged", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),

@@ -3,19 +3,18 @@
 wall.py             from local time to the instant, across changes of the clocks
 calendar.py         business calendars: business time between two instants, and added to one
 public_holidays.py  the holidays and make-up days of a region
+targets.py          what is promised
+policies.py         to whom, which policy holds, and why
 clocks.py           the clocks of a ticket
 """
 
+from services.tickets.sla.calendar import NO_TIME, Calendar
 from services.tickets.sla.clocks import (
-    NO_TIME,
-    Budgets,
     Clock,
-    ClockState,
     Pause,
-    Policy,
-    Priority,
-    TargetName,
     announce_breach,
+    announce_warning,
+    announcement,
     deadline,
     due_at,
     meet,
@@ -30,18 +29,28 @@ from services.tickets.sla.clocks import (
     state,
     stop,
     unstop,
+    warn_at,
 )
+from services.tickets.sla.policies import Case, Escalation, Policy, Promise, Reason, ServiceLevels
+from services.tickets.sla.targets import ClockState, Priority, TargetName
 
 __all__ = [
     "NO_TIME",
-    "Budgets",
+    "Calendar",
+    "Case",
     "Clock",
     "ClockState",
+    "Escalation",
     "Pause",
     "Policy",
     "Priority",
+    "Promise",
+    "Reason",
+    "ServiceLevels",
     "TargetName",
     "announce_breach",
+    "announce_warning",
+    "announcement",
     "deadline",
     "due_at",
     "meet",
@@ -56,4 +65,5 @@ __all__ = [
     "state",
     "stop",
     "unstop",
+    "warn_at",
 ]

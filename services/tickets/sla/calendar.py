@@ -1,8 +1,8 @@
 """Business calendars: when the clocks of a promise run. Pure arithmetic; nothing here reads the time.
 
-A *window* is a stretch of a day in which people work; it belongs to the day on which it begins, also when it ends after midnight. A *week*
-gives each weekday its windows, none or several. A *special day* replaces the windows of one date: a holiday has none, a make-up day has those
-of a working day, half a day has fewer. *Business time* is time inside windows.
+A *window* is a stretch of a day in which people work; it belongs to the day on which it begins, also when it ends after midnight. A
+*week* gives each weekday its windows, none or several. A *special day* replaces the windows of one date: a holiday has none, a make-up day
+has those of a working day, half a day has fewer. *Business time* is time inside windows.
 
 Windows are laid out on the wall clock of the calendar's zone and added up in UTC, year by year, once; every question is then a search in a
 sorted list. Closures of any length cost nothing, and there is no limit of steps to run into.
@@ -11,16 +11,18 @@ sorted list. Closures of any length cost nothing, and there is no limit of steps
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final
 
 from services.tickets.sla.wall import instant, zone
 
 NO_TIME: Final = timedelta(0)
+ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
+"""Since ever."""
 MINUTES_OF_DAY: Final = 24 * 60
 LEAST_WEEK: Final = timedelta(hours=1)
 """Open time that a week must have: a promise in a calendar that never opens could never come due."""
@@ -85,7 +87,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calendar:
-    """One version of a calendar; two are the same when id and version are. A version never changes, also not by a newer list of holidays."""
+    """One version of a calendar; two are the same when id and version are. It never changes, also not by a newer list of holidays."""
 
     id: str
     version: int
@@ -93,7 +95,7 @@ class Calendar:
     week: tuple[Windows, ...]
     """Monday first."""
     days: Mapping[date, SpecialDay] = field(default_factory=dict)
-    valid_from: datetime = datetime.min.replace(tzinfo=UTC)
+    valid_from: datetime = ALWAYS
     """Promises that begin from then on are reckoned with this version."""
     is_always_open: bool = field(init=False)
     _years: dict[int, _Year] = field(init=False, repr=False, default_factory=dict)
@@ -171,7 +173,7 @@ class Calendar:
     def _year(self, number: int) -> _Year:
         year = self._years.get(number)
         if year is None:
-            year = self._years[number] = _Year(self._open_in(number))
+            year = self._years[number] = _indexed(list(self._open_in(number)))
         return year
 
     def _open_in(self, number: int) -> Iterator[Stretch]:
@@ -186,38 +188,41 @@ class Calendar:
                 yield clipped
 
 
+@dataclass(frozen=True, slots=True)
 class _Year:
     """The open stretches of one year, and how much was served before each."""
 
-    __slots__ = ("_before", "_ends", "_starts", "total")
-
-    def __init__(self, stretches: Iterable[Stretch]) -> None:
-        found = list(stretches)
-        self._starts = [stretch.start for stretch in found]
-        self._ends = [stretch.end for stretch in found]
-        *self._before, self.total = accumulate((stretch.end - stretch.start for stretch in found), initial=NO_TIME)
+    starts: list[datetime]
+    ends: list[datetime]
+    before: list[timedelta]
+    total: timedelta
 
     def served_until(self, at: datetime) -> timedelta:
         """Open time from the beginning of the year to ``at``."""
-        place = bisect_right(self._starts, at) - 1
-        return NO_TIME if place < 0 else self._before[place] + min(at, self._ends[place]) - self._starts[place]
+        place = bisect_right(self.starts, at) - 1
+        return NO_TIME if place < 0 else self.before[place] + min(at, self.ends[place]) - self.starts[place]
 
     def first_at(self, served: timedelta) -> datetime:
         """When that much, which is more than nothing and at most `total`, has been served."""
-        place = bisect_left(self._before, served) - 1
-        return self._starts[place] + (served - self._before[place])
+        place = bisect_left(self.before, served) - 1
+        return self.starts[place] + (served - self.before[place])
 
     def is_open(self, at: datetime) -> bool:
         """Whether a stretch holds ``at``."""
-        place = bisect_right(self._starts, at) - 1
-        return place >= 0 and at < self._ends[place]
+        place = bisect_right(self.starts, at) - 1
+        return place >= 0 and at < self.ends[place]
+
+
+def _indexed(stretches: Sequence[Stretch]) -> _Year:
+    *before, total = accumulate((stretch.end - stretch.start for stretch in stretches), initial=NO_TIME)
+    return _Year([stretch.start for stretch in stretches], [stretch.end for stretch in stretches], before, total)
 
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def _demand_order(windows: Windows) -> None:
-    for earlier, later in zip(windows, windows[1:], strict=False):
+    for earlier, later in pairwise(windows):
         if later.start < earlier.end:
             raise OverlappingWindows(f"{later} begins before {earlier} has ended")
 

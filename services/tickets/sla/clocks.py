@@ -1,70 +1,25 @@
 """The clocks behind the promised times, as values: nothing here reads the time or waits for it.
 
-A *target* promises something within a *budget* of time: the first response, the resolution. A *clock* measures one target of one ticket. It
-starts with the customer's message and is *met* by an event. A *pause* is an interval in which it does not run; pauses are kept as
-intervals, so that a changed budget keeps the start and every pause already served. The policy runs around the clock, seven days a week:
-business time is elapsed time minus pauses.
+A *clock* measures one target of one ticket. It starts with a customer's message, runs in business time of the promise's calendar, and is
+*met* by an event. A *pause* is an interval in which it does not run; pauses are kept as intervals, so that another promise keeps the start
+and every pause already served.
 
-Whether a target was attained depends on event times alone (``met_at <= due_at``). A timer that fires late, twice or never changes nothing
-about it; it only announces.
+Business time from the start minus business time in pauses is what has *run*. A target is *due* at the first instant at which its whole
+budget has run; what is paused later moves nothing. Whether it was attained depends on event times alone (``met_at <= due_at``). A timer
+that fires late, twice or never changes nothing about it; it only announces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
-NO_TIME: Final = timedelta(0)
+from services.tickets.sla.calendar import NO_TIME
+from services.tickets.sla.policies import Promise, Reason
+from services.tickets.sla.targets import ClockState, TargetName
 
-
-class Priority(StrEnum):
-    """How soon somebody must look; budgets depend on it."""
-
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
-    URGENT = "urgent"
-
-
-class TargetName(StrEnum):
-    """What is promised."""
-
-    FIRST_RESPONSE = "first_response"
-    """The first public reply of a human to the customer's first message. Never paused."""
-    RESOLUTION = "resolution"
-    """The last resolve."""
-
-
-class ClockState(StrEnum):
-    """How a target stands at one moment."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    MET = "met"
-    BREACHED = "breached"
-    """Its due time passed before it was met, or has passed and it still is not met."""
-    STOPPED = "stopped"
-    """The ticket ended in a way that takes the target out of every count (cancelled, merged)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """What one priority promises."""
-
-    first_response: timedelta
-    resolution: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """One version of the promises. ``pauses_on`` names what a ticket may wait for while its resolution clock stands still."""
-
-    version: int
-    budgets: Mapping[Priority, Budgets]
-    pauses_on: frozenset[str]
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +36,11 @@ class Clock:
 
     started_at: datetime
     budget: timedelta
-    policy_version: int
+    promise: Promise
     pauses: tuple[Pause, ...] = ()
     met_at: datetime | None = None
+    warned_at: datetime | None = None
+    """The moment at which somebody was warned; it says nothing about attainment."""
     breached_at: datetime | None = None
     """The due time that was announced as missed; it says nothing about attainment."""
     stopped_at: datetime | None = None
@@ -104,7 +61,25 @@ class Clock:
 
 def due_at(clock: Clock, at: datetime) -> datetime:
     """When the target is due, as known at ``at``: during an open pause it moves along with the time."""
-    return clock.started_at + clock.budget + paused_time(clock, at)
+    return _reached(clock, clock.budget, at)
+
+
+def warn_at(clock: Clock, at: datetime) -> datetime | None:
+    """When somebody is to be warned, as known at ``at``; None where the policy warns nobody."""
+    percent = clock.promise.policy.warn_percent
+    return None if percent is None else _reached(clock, clock.budget * percent / 100, at)
+
+
+def _reached(clock: Clock, span: timedelta, at: datetime) -> datetime:
+    """The first instant at which the clock has run for ``span``. A pause that began later does not move it."""
+    hours, since = clock.promise.hours, clock.started_at
+    for pause in clock.pauses:
+        run = hours.between(since, pause.started_at)
+        if run >= span:
+            break
+        span -= run
+        since = pause.ended_at or max(at, pause.started_at)
+    return hours.add(since, span)
 
 
 def deadline(clock: Clock) -> datetime | None:
@@ -114,16 +89,26 @@ def deadline(clock: Clock) -> datetime | None:
     return due_at(clock, clock.started_at)
 
 
+def announcement(clock: Clock) -> tuple[Reason, datetime] | None:
+    """What has to be told next about the clock, and when: first the warning, then the breach."""
+    due = deadline(clock)
+    if due is None:
+        return None
+    warning = None if clock.warned_at is not None else warn_at(clock, clock.started_at)
+    return (Reason.BREACHED, due) if warning is None else (Reason.WARNED, warning)
+
+
 def paused_time(clock: Clock, at: datetime) -> timedelta:
-    """The pauses served until ``at``. A closed pause counts in full, whatever ``at``."""
+    """Business time in the pauses until ``at``. A closed pause counts in full, whatever ``at``."""
     if not clock.pauses:  # nearly always, and asked several times for every ticket that is opened
         return NO_TIME
-    return sum(((pause.ended_at or max(at, pause.started_at)) - pause.started_at for pause in clock.pauses), NO_TIME)
+    hours = clock.promise.hours
+    return sum((hours.between(pause.started_at, pause.ended_at or max(at, pause.started_at)) for pause in clock.pauses), NO_TIME)
 
 
 def running_time(clock: Clock, at: datetime) -> timedelta:
-    """Business time from the start to ``at``."""
-    return at - clock.started_at - paused_time(clock, at)
+    """Business time from the start to ``at``, less what was paused."""
+    return clock.promise.hours.between(clock.started_at, at) - paused_time(clock, at)
 
 
 def state(clock: Clock, at: datetime) -> ClockState:
@@ -141,24 +126,25 @@ def state(clock: Clock, at: datetime) -> ClockState:
 # ------------------------------------------------------------------ changes
 
 
-def start(policy: Policy, priority: Priority, at: datetime) -> tuple[Clock, Clock]:
-    """The clocks of a fresh ticket: first response, resolution."""
-    budgets = policy.budgets[priority]
-    return Clock(at, budgets.first_response, policy.version), Clock(at, budgets.resolution, policy.version)
+def start(promise: Promise, target: TargetName, at: datetime) -> Clock | None:
+    """A clock of the target that begins at ``at``; None where the policy promises nothing about it."""
+    budget = promise.policy.budget(target)
+    return None if budget is None else Clock(at, budget, promise)
 
 
 def pause(clock: Clock, at: datetime) -> Clock:
     """Stand still from ``at``. A second pause keeps the start of the first."""
     if clock.is_paused or not clock.is_open:
         return clock
-    return replace(clock, pauses=(*clock.pauses, Pause(at)))
+    return replace(clock, pauses=(*clock.pauses, Pause(max(at, clock.started_at))))
 
 
 def resume(clock: Clock, at: datetime) -> Clock:
     """Run again from ``at``. A second resume changes nothing."""
     if not clock.is_paused:
         return clock
-    return replace(clock, pauses=(*clock.pauses[:-1], Pause(clock.pauses[-1].started_at, at)))
+    began = clock.pauses[-1].started_at
+    return replace(clock, pauses=(*clock.pauses[:-1], Pause(began, max(at, began))))
 
 
 def meet(clock: Clock, at: datetime) -> Clock:
@@ -188,12 +174,26 @@ def unstop(clock: Clock, *, paused: bool) -> Clock:
     return replace(clock, stopped_at=None, pauses=pauses)
 
 
-def retarget(clock: Clock, budget: timedelta, policy_version: int, at: datetime) -> Clock:
-    """Another promise: keeps the start and the pauses already served. A breach stays announced if the new due time has passed too."""
-    if not clock.is_open:
+def retarget(clock: Clock, promise: Promise, target: TargetName, at: datetime, *, also_met: bool = False) -> Clock:
+    """Another promise: keeps the start and the pauses already served.
+
+    What was met stays as it was promised then, unless the promise is corrected (``also_met``). What was announced stays announced if its
+    new moment has passed too; a target that the new policy says nothing about keeps its budget.
+    """
+    if clock.stopped_at is not None or (clock.met_at is not None and not also_met):
         return clock
-    changed = replace(clock, budget=budget, policy_version=policy_version)
-    return changed if due_at(changed, at) < at else replace(changed, breached_at=None)
+    changed = replace(clock, budget=promise.policy.budget(target) or clock.budget, promise=promise)
+    end, warning = clock.met_at or at, warn_at(changed, at)
+    return replace(
+        changed,
+        warned_at=clock.warned_at if warning is not None and warning < end else None,
+        breached_at=clock.breached_at if due_at(changed, at) < end else None,
+    )
+
+
+def announce_warning(clock: Clock) -> Clock:
+    """Somebody was warned; the moment of the warning is that of the budget, not of the timer."""
+    return replace(clock, warned_at=warn_at(clock, clock.started_at))
 
 
 def announce_breach(clock: Clock) -> Clock:
@@ -203,4 +203,4 @@ def announce_breach(clock: Clock) -> Clock:
 
 def milliseconds(span: timedelta) -> int:
     """Whole milliseconds, the unit of events and tables."""
-    return span // timedelta(milliseconds=1)
+    return span // _MILLISECOND

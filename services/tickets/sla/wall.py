@@ -1,8 +1,8 @@
 """From the clock on the wall to the instant: where local time has a gap or happens twice.
 
-One rule for both: a wall time means the *first* instant at which the wall shows that time or a later one of the same pass. A time that
-happens twice is therefore its first occurrence, a time that the clocks jump over is the jump itself. Windows that do not overlap on the wall
-then never overlap in time, and together they lose and gain exactly what the day loses and gains.
+One rule for both: a wall time means the *first* instant at which the wall shows that time or a later one. A time that happens twice is
+therefore its first occurrence, a time that the clocks jump over is the jump itself. Windows that do not overlap on the wall then never
+overlap in time, and together they lose and gain exactly what the day loses and gains.
 """
 
 from __future__ import annotations

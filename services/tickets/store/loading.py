@@ -5,14 +5,15 @@ Lock before loading, in two statements: a row that was waited for is read again 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import timedelta
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
-from services.tickets.sla import Clock, Pause, Priority
+from services.tickets.sla import Priority, TargetName
+from services.tickets.store import clocks
+from services.tickets.store.clocks import Clocks
 from services.tickets.workflow.opening import FIRST_LINKED
 from services.tickets.workflow.status import Status
 from services.tickets.workflow.ticket import Ticket
@@ -33,41 +34,23 @@ async def lock_idle(tx: Transaction, numbers: Collection[str]) -> list[str]:
 async def load(tx: Transaction, numbers: Collection[str]) -> dict[str, Ticket]:
     """The tickets of these numbers; numbers that no ticket has are left out."""
     rows = await tx.fetch(_LOAD, list(numbers))
-    pauses = await _pauses(tx, [row["number"] for row in rows if row["has_pauses"]])
-    return {row["number"]: _ticket(row, pauses) for row in rows}
+    found = await clocks.load(tx, [row["number"] for row in rows])
+    return {row["number"]: _ticket(row, found[row["number"]]) for row in rows}
 
 
 _LOAD: Final = """
 SELECT t.number, t.series, t.version, t.status, t.customer_id, t.channel, t.locale, t.tier, t.type, t.step, t.priority, t.category,
        t.root_topic, t.product_model, t.batch, t.team, t.assignee, t.opened_at, t.changed_at, t.episode, t.resolution_code,
        t.first_resolved_at, t.resolved_at, t.closed_at, t.linked_to, t.started_at, t.waiting_since, t.reminded_at, t.merged_into,
-       f.started_at AS f_started_at, f.budget_ms AS f_budget_ms, f.policy_version AS f_policy_version, f.met_at AS f_met_at,
-       f.breached_at AS f_breached_at, f.stopped_at AS f_stopped_at,
-       r.started_at AS r_started_at, r.budget_ms AS r_budget_ms, r.policy_version AS r_policy_version, r.met_at AS r_met_at,
-       r.breached_at AS r_breached_at, r.stopped_at AS r_stopped_at,
-       EXISTS (SELECT FROM sla_pause p WHERE p.number = t.number) AS has_pauses
+       t.entered_by, t.contacted_at, t.escalation
   FROM ticket t
-  JOIN sla_clock f ON f.number = t.number AND f.target = 'first_response'
-  JOIN sla_clock r ON r.number = t.number AND r.target = 'resolution'
  WHERE t.number = ANY($1)
 """
 
 
-async def _pauses(tx: Transaction, numbers: Sequence[str]) -> dict[tuple[str, str], tuple[Pause, ...]]:
-    if not numbers:
-        return {}
-    rows = await tx.fetch("SELECT number, target, started_at, ended_at FROM sla_pause WHERE number = ANY($1) ORDER BY ordinal", numbers)
-    found: dict[tuple[str, str], tuple[Pause, ...]] = {}
-    for row in rows:
-        key = row["number"], row["target"]
-        found[key] = (*found.get(key, ()), Pause(row["started_at"], row["ended_at"]))
-    return found
-
-
-def _ticket(row: asyncpg.Record, pauses: dict[tuple[str, str], tuple[Pause, ...]]) -> Ticket:
-    number = row["number"]
+def _ticket(row: asyncpg.Record, running: Clocks) -> Ticket:
     return Ticket(
-        number=number,
+        number=row["number"],
         series=row["series"],
         version=row["version"],
         status=Status(row["status"]),
@@ -97,20 +80,12 @@ def _ticket(row: asyncpg.Record, pauses: dict[tuple[str, str], tuple[Pause, ...]
         waiting_since=row["waiting_since"],
         reminded_at=row["reminded_at"],
         merged_into=row["merged_into"],
-        first_response=_clock(row, "f_", pauses.get((number, "first_response"), ())),
-        resolution=_clock(row, "r_", pauses.get((number, "resolution"), ())),
-    )
-
-
-def _clock(row: asyncpg.Record, prefix: str, pauses: tuple[Pause, ...]) -> Clock:
-    return Clock(
-        started_at=row[prefix + "started_at"],
-        budget=timedelta(milliseconds=row[prefix + "budget_ms"]),
-        policy_version=row[prefix + "policy_version"],
-        pauses=pauses,
-        met_at=row[prefix + "met_at"],
-        breached_at=row[prefix + "breached_at"],
-        stopped_at=row[prefix + "stopped_at"],
+        first_response=running[TargetName.FIRST_RESPONSE],
+        resolution=running[TargetName.RESOLUTION],
+        next_response=running.get(TargetName.NEXT_RESPONSE),
+        entered_by=row["entered_by"],
+        contacted_at=row["contacted_at"],
+        escalation=row["escalation"],
     )
 
 

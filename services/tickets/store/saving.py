@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from services.tickets import search, sla
-from services.tickets.sla import Clock, TargetName
+from services.tickets import search
+from services.tickets.store import clocks
+from services.tickets.store.facts import to_row
 from services.tickets.workflow.changes import NAMES, Change
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.ticket import Ticket, deadlines, next_due
 from shared import timers
-from shared.database import Transaction, column, to_json
+from shared.database import Transaction, column
 from shared.timers import Timer
 
 
@@ -41,11 +42,10 @@ async def save(tx: Transaction, docket: Docket, particulars: Mapping[str, Partic
     changed, fresh = docket.changed(), docket.fresh()
     if changed:
         await _update(tx, changed)
-        await _save_changed_clocks(tx, changed)
+        await clocks.save_changed(tx, changed)
     if fresh:
         await _insert(tx, fresh, [particulars.get(ticket.number, _NOTHING) for ticket in fresh])
-        await _insert_clocks(tx, [(ticket.number, target, ticket.clock(target)) for ticket in fresh for target in TargetName])
-        await _save_pauses(tx, [(ticket.number, target, 0, ticket.clock(target)) for ticket in fresh for target in TargetName])
+        await clocks.save_fresh(tx, fresh)
     await _insert_history(tx, docket.history)
     await _set_timers(tx, [(None, ticket) for ticket in fresh] + [(before, after) for before, after in changed])
 
@@ -58,11 +58,12 @@ async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequenc
         """
         INSERT INTO ticket (number, series, version, status, customer_id, channel, locale, tier, type, step, priority, category, root_topic,
                             product_model, batch, team, assignee, opened_at, changed_at, episode, linked_to, subject, product_named,
-                            serial_number, order_number, purchase_date, expected_resolution_at, words, next_due_at)
+                            serial_number, order_number, purchase_date, expected_resolution_at, words, next_due_at,
+                            entered_by)
         SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
                              $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
                              $18::timestamptz[], $19::timestamptz[], $20::int[], $21::text[], $22::text[], $23::text[], $24::text[],
-                             $25::text[], $26::text[], $27::timestamptz[], $28::tsvector[], $29::timestamptz[])
+                             $25::text[], $26::text[], $27::timestamptz[], $28::tsvector[], $29::timestamptz[], $30::text[])
         """,
         *(column(fresh, name) for name in ("number", "series", "version", "status", "customer_id", "channel", "locale", "tier", "type")),
         *(column(fresh, name) for name in ("step", "priority", "category", "root_topic", "product_model", "batch", "team", "assignee")),
@@ -71,6 +72,7 @@ async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequenc
         column(particulars, "expected_resolution_at"),
         [" ".join(search.words(_searched(each))) for each in particulars],
         [next_due(ticket) for ticket in fresh],
+        column(fresh, "entered_by"),
     )
 
 
@@ -88,14 +90,15 @@ async def _update(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> 
                root_topic = u.root_topic, batch = u.batch, team = u.team, assignee = u.assignee, changed_at = u.changed_at,
                episode = u.episode, resolution_code = u.resolution_code, first_resolved_at = u.first_resolved_at,
                resolved_at = u.resolved_at, closed_at = u.closed_at, started_at = u.started_at, waiting_since = u.waiting_since,
-               reminded_at = u.reminded_at, merged_into = u.merged_into, next_due_at = u.next_due_at
+               reminded_at = u.reminded_at, merged_into = u.merged_into, next_due_at = u.next_due_at,
+               tier = u.tier, contacted_at = u.contacted_at, escalation = u.escalation
           FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
                       $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::int[], $15::text[], $16::timestamptz[],
                       $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::text[],
-                      $23::timestamptz[])
+                      $23::timestamptz[], $24::text[], $25::timestamptz[], $26::smallint[])
                u(number, was, version, status, type, step, priority, category, root_topic, batch, team, assignee, changed_at, episode,
                  resolution_code, first_resolved_at, resolved_at, closed_at, started_at, waiting_since, reminded_at, merged_into,
-                 next_due_at)
+                 next_due_at, tier, contacted_at, escalation)
          WHERE t.number = u.number AND t.version = u.was
         """,
         column(now, "number"),
@@ -104,93 +107,10 @@ async def _update(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> 
         *(column(now, name) for name in ("assignee", "changed_at", "episode", "resolution_code", "first_resolved_at")),
         *(column(now, name) for name in ("resolved_at", "closed_at", "started_at", "waiting_since", "reminded_at", "merged_into")),
         [next_due(ticket) for ticket in now],
+        *(column(now, name) for name in ("tier", "contacted_at", "escalation")),
     )
     if done != f"UPDATE {len(changed)}":
         raise Collision(f"{len(changed)} tickets were locked, {done}")
-
-
-ClockRow = tuple[str, TargetName, Clock]
-
-
-async def _save_changed_clocks(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> None:
-    rows = [
-        (after.number, target, before.clock(target), after.clock(target))
-        for before, after in changed
-        for target in TargetName
-        if before.clock(target) != after.clock(target)
-    ]
-    if not rows:
-        return
-    await _update_clocks(tx, [(number, target, clock) for number, target, _, clock in rows])
-    # the last pause that was there may have ended since; those before it are history
-    await _save_pauses(tx, [(number, target, max(0, len(old.pauses) - 1), clock) for number, target, old, clock in rows])
-
-
-async def _insert_clocks(tx: Transaction, rows: Sequence[ClockRow]) -> None:
-    await tx.execute(
-        f"""
-        INSERT INTO sla_clock (number, target, started_at, budget_ms, policy_version, due_at, paused_ms, met_at, breached_at, stopped_at)
-        SELECT * FROM {_CLOCKS}
-        """,
-        *_clock_columns(rows),
-    )
-
-
-async def _update_clocks(tx: Transaction, rows: Sequence[ClockRow]) -> None:
-    await tx.execute(
-        f"""
-        UPDATE sla_clock c
-           SET budget_ms = u.budget_ms, policy_version = u.policy_version, due_at = u.due_at, paused_ms = u.paused_ms,
-               met_at = u.met_at, breached_at = u.breached_at, stopped_at = u.stopped_at
-          FROM {_CLOCKS} WHERE (c.number, c.target) = (u.number, u.target)
-        """,
-        *_clock_columns(rows),
-    )
-
-
-_CLOCKS: Final = """
-unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::int[], $6::timestamptz[], $7::bigint[], $8::timestamptz[],
-       $9::timestamptz[], $10::timestamptz[])
-u(number, target, started_at, budget_ms, policy_version, due_at, paused_ms, met_at, breached_at, stopped_at)
-"""
-
-
-def _clock_columns(rows: Sequence[ClockRow]) -> list[list[Any]]:
-    clocks = [clock for _, _, clock in rows]
-    return [
-        [number for number, _, _ in rows],
-        [target for _, target, _ in rows],
-        column(clocks, "started_at"),
-        [sla.milliseconds(clock.budget) for clock in clocks],
-        column(clocks, "policy_version"),
-        [sla.due_at(clock, clock.started_at) for clock in clocks],
-        [sla.milliseconds(sla.paused_time(clock, clock.started_at)) for clock in clocks],
-        *(column(clocks, name) for name in ("met_at", "breached_at", "stopped_at")),
-    ]
-
-
-async def _save_pauses(tx: Transaction, rows: Iterable[tuple[str, TargetName, int, Clock]]) -> None:
-    """Insert or end pauses, from the given ordinal on."""
-    pauses = [
-        (number, target, ordinal, pause)
-        for number, target, start, clock in rows
-        for ordinal, pause in enumerate(clock.pauses)
-        if ordinal >= start
-    ]
-    if not pauses:
-        return
-    await tx.execute(
-        """
-        INSERT INTO sla_pause (number, target, ordinal, started_at, ended_at)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[], $5::timestamptz[])
-            ON CONFLICT (number, target, ordinal) DO UPDATE SET ended_at = excluded.ended_at
-        """,
-        [number for number, _, _, _ in pauses],
-        [target for _, target, _, _ in pauses],
-        [ordinal for _, _, ordinal, _ in pauses],
-        [pause.started_at for _, _, _, pause in pauses],
-        [pause.ended_at for _, _, _, pause in pauses],
-    )
 
 
 async def _insert_history(tx: Transaction, history: Sequence[tuple[str, Change]]) -> None:
@@ -205,7 +125,7 @@ async def _insert_history(tx: Transaction, history: Sequence[tuple[str, Change]]
         [NAMES[type(change.fact)] for change in changes],
         column(changes, "at"),
         column(changes, "actor"),
-        [to_json(change.fact) for change in changes],
+        [to_row(change.fact) for change in changes],
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from pydantic import TypeAdapter
 
 from services.tickets import search
+from services.tickets.store.facts import from_row
+from services.tickets.store.levels import service_levels
 from services.tickets.store.loading import load
 from services.tickets.store.saving import Particulars
-from services.tickets.workflow.changes import NAMES, Change, Fact
+from services.tickets.workflow.changes import Change
 from services.tickets.workflow.ticket import Ticket
 from shared.database import Transaction, from_json
 
@@ -133,10 +134,8 @@ async def history(tx: Transaction, number: str, *, after: int, limit: int) -> li
 async def changes(tx: Transaction, number: str) -> list[Change]:
     """The whole history in the workflow's terms: folding it gives the ticket."""
     rows = await tx.fetch("SELECT version, type, at, actor, data FROM history WHERE number = $1 ORDER BY version", number)
-    return [Change(row["version"], row["at"], row["actor"], _FACTS[row["type"]].validate_json(row["data"])) for row in rows]
-
-
-_FACTS: Final[Mapping[str, TypeAdapter[Fact]]] = {name: TypeAdapter(fact) for fact, name in NAMES.items()}
+    levels = await service_levels(tx)
+    return [Change(row["version"], row["at"], row["actor"], from_row(row["type"], row["data"], levels)) for row in rows]
 
 
 async def messages(tx: Transaction, number: str, *, after: int, limit: int) -> list[MessageView]:

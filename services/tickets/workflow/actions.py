@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from services.tickets import sla
-from services.tickets.sla import Policy, Priority, TargetName
+from services.tickets.sla import Case, ServiceLevels
+from services.tickets.workflow import clocks
 from services.tickets.workflow.changes import (
     Assigned,
-    Breached,
     Cancelled,
     CaseFact,
     Change,
@@ -23,7 +22,6 @@ from services.tickets.workflow.changes import (
     Fact,
     Linked,
     Merged,
-    Promise,
     Reopened,
     Replied,
     Resolved,
@@ -101,7 +99,7 @@ def allowed(ticket: Ticket, by: Actor, at: datetime) -> tuple[Action, ...]:
     return tuple(action for action in Action if _obstacle(ticket, action, by, at) is None)
 
 
-def advance(ticket: Ticket, command: Command, *, by: Actor, at: datetime, policy: Policy) -> tuple[Ticket, tuple[Change, ...]]:
+def advance(ticket: Ticket, command: Command, *, by: Actor, at: datetime, policy: ServiceLevels) -> tuple[Ticket, tuple[Change, ...]]:
     """Carry out one action: the ticket afterwards and what happened, dated at ``at``, or at the ticket's newest change if that is later.
 
     Raises:
@@ -116,23 +114,21 @@ def advance(ticket: Ticket, command: Command, *, by: Actor, at: datetime, policy
 
 def record(ticket: Ticket, fact: Fact, *, by: Actor, at: datetime) -> tuple[Ticket, tuple[Change, ...]]:
     """Add a fact, after the due times that passed before it."""
-    missed: list[Change] = []
-    for target in TargetName:
-        due = sla.deadline(ticket.clock(target))
-        if due is not None and due < at:
-            ticket, changes = miss(ticket, target)
-            missed += changes
+    ticket, passed = pass_time(ticket, at)
     change = Change(ticket.version + 1, at, by.id, fact)
-    return evolve(ticket, change), (*missed, change)
+    return evolve(ticket, change), (*passed, change)
 
 
-def miss(ticket: Ticket, target: TargetName) -> tuple[Ticket, tuple[Change, ...]]:
-    """Announce that the target's due time has passed; nothing when it cannot be missed any more. What a timer does."""
-    due = sla.deadline(ticket.clock(target))
-    if due is None:
-        return ticket, ()
-    change = Change(ticket.version + 1, due, SYSTEM.id, Breached(target))
-    return evolve(ticket, change), (change,)
+def pass_time(ticket: Ticket, until: datetime, *, inclusive: bool = False) -> tuple[Ticket, tuple[Change, ...]]:
+    """Announce the warnings and breaches before ``until``, in order of time. What timers do, and every action after a late timer."""
+    changes: list[Change] = []
+    while (told := clocks.next_announcement(ticket)) is not None and (told[0] < until or (inclusive and told[0] == until)):
+        at, target, reason = told
+        for fact in clocks.announcement_facts(ticket, target, reason):
+            change = Change(ticket.version + 1, at, SYSTEM.id, fact)
+            ticket = evolve(ticket, change)
+            changes.append(change)
+    return ticket, tuple(changes)
 
 
 # ------------------------------------------------------------------ guards
@@ -175,14 +171,14 @@ def _missing(ticket: Ticket, command: Command, by: Actor) -> str | None:
 # ------------------------------------------------------------------ facts
 
 
-def _fact(ticket: Ticket, command: Command, by: Actor, policy: Policy) -> Fact:
+def _fact(ticket: Ticket, command: Command, by: Actor, policy: ServiceLevels) -> Fact:
     match command:
         case Triage():
             return _triaged(ticket, command, policy)
         case Take() | TakeOver() | HandOver() | Queue():
             return _assigned(ticket, command, by)
         case Start() | Wait() | Resume():
-            return _status_changed(command, policy)
+            return _status_changed(ticket, command)
         case Reply(message_id=message_id, digest=digest, public=public):
             return Replied(message_id, digest, public)
         case Resolve(resolution_code=code):
@@ -212,26 +208,24 @@ def queued(ticket: Ticket, team: str | None, reason: str | None = None) -> Assig
     return Assigned(None, team, Status.TRIAGED if is_known else Status.NEW, "queued", reason)
 
 
-def _triaged(ticket: Ticket, command: Triage, policy: Policy) -> Triaged:
-    changes_promise = command.priority is not ticket.priority
+def _triaged(ticket: Ticket, command: Triage, policy: ServiceLevels) -> Triaged:
+    triaged = Case(command.type or ticket.type, command.priority, ticket.tier)
+    # what stays what it was keeps its promise, also when the policies have changed meanwhile: that is told by itself
+    promise, following = (None, None) if triaged == clocks.case(ticket) else clocks.promises_after(ticket, triaged, policy)
     return Triaged(
-        type=command.type or ticket.type or "",
+        type=triaged.type or "",
         priority=command.priority,
         category=command.category,
         root_topic=command.root_topic,
-        promise=promise(policy, command.priority) if changes_promise else None,
+        promise=promise,
+        next_response=following,
     )
 
 
-def promise(policy: Policy, priority: Priority) -> Promise:
-    """What the policy promises for a priority, in the history's terms."""
-    budgets = policy.budgets[priority]
-    return Promise(policy.version, sla.milliseconds(budgets.first_response), sla.milliseconds(budgets.resolution))
-
-
-def _status_changed(command: Start | Wait | Resume, policy: Policy) -> StatusChanged:
+def _status_changed(ticket: Ticket, command: Start | Wait | Resume) -> StatusChanged:
     if isinstance(command, Wait):
-        return StatusChanged(WAITING[command.on], Action.WAIT, pauses=command.on in policy.pauses_on, reason=command.reason)
+        pauses = ticket.resolution.promise.policy.pauses(command.on)
+        return StatusChanged(WAITING[command.on], Action.WAIT, pauses=pauses, reason=command.reason)
     reason = command.reason if isinstance(command, Resume) else None
     return StatusChanged(Status.IN_PROGRESS, command.ACTION, reason=reason)
 
@@ -243,7 +237,7 @@ def _of_the_case(ticket: Ticket, command: CaseCommand) -> Replied | CaseFact:
         case Step(step=step):
             return StepChanged(step)
         case Merge(into=into):
-            paused = tuple(str(target) for target in TargetName if ticket.clock(target).is_open and ticket.clock(target).is_paused)
+            paused = tuple(str(target) for target, clock in ticket.clocks.items() if clock.is_open and clock.is_paused)
             return Merged(into, ticket.status, paused)
         case Unmerge(status=status, paused=paused):
             return Unmerged(ticket.merged_into or "", status, paused)

@@ -31,6 +31,7 @@ def announce_opening(ticket: Ticket, change: Change) -> contract.TicketOpened:
         request_id=fact.request_id,
         opened_at=ticket.opened_at,
         linked_to=ticket.linked_to,
+        entered_by=fact.entered_by,
         assignment=fact.assignment,
         first_response=target(ticket.first_response, change.at),
         resolution=target(ticket.resolution, change.at),
@@ -41,7 +42,8 @@ def announce(before: Ticket, history: Iterable[Change]) -> Iterator[contract.Tic
     """The events of consecutive changes of one ticket."""
     for change in history:
         after = evolve(before, change)
-        if not isinstance(change.fact, changes.Reminded):  # what the customer gets tells it
+        # what the customer gets tells that he was reminded, and each clock that another promise concerns tells it for itself
+        if not isinstance(change.fact, changes.Reminded | changes.Retargeted):
             yield _event(before, after, change)
         yield from _clock_events(before, after, change)
         before = after
@@ -56,7 +58,9 @@ def target(clock: Clock, at: datetime) -> contract.Target:
         met_at=clock.met_at,
         paused_ms=sla.milliseconds(sla.paused_time(clock, end)),
         business_ms=None if clock.met_at is None else sla.milliseconds(sla.running_time(clock, clock.met_at)),
-        policy_version=clock.policy_version,
+        policy_version=clock.promise.edition,
+        policy=clock.promise.policy.id,
+        calendar=clock.promise.hours.id,
     )
 
 
@@ -93,7 +97,14 @@ def _event(before: Ticket, after: Ticket, change: Change) -> contract.TicketEven
     envelope = _envelope(after, change)
     match change.fact:
         case changes.MessageAdded(request_id=request_id, reference=reference, thanks=thanks, matched_by=matched_by):
-            return contract.TicketMessageAdded(**envelope, request_id=request_id, reference=reference, thanks=thanks, matched_by=matched_by)
+            return contract.TicketMessageAdded(
+                **envelope,
+                request_id=request_id,
+                reference=reference,
+                thanks=thanks,
+                matched_by=matched_by,
+                next_response=_running(after.next_response, change.at),
+            )
         case changes.Replied(message_id=message_id, public=public):
             return contract.TicketReplied(**envelope, message_id=message_id, public=public)
         case changes.Triaged():
@@ -102,8 +113,8 @@ def _event(before: Ticket, after: Ticket, change: Change) -> contract.TicketEven
             return contract.TicketAssigned(**envelope, previous_agent=before.assignee, previous_team=before.team, reason=code)
         case changes.StatusChanged(action=action, reason=reason):
             return contract.TicketStatusChanged(**envelope, previous_status=before.status, action=action, reason=reason)
-        case changes.Breached(target=name):
-            return contract.SlaBreached(**envelope, target=name.value, clock=target(after.clock(name), change.at))
+        case changes.Warned() | changes.Breached() | changes.Escalated():
+            return _deadline_event(after, change, change.fact, envelope)
         case _:
             return _outcome_event(before, after, change, envelope)
 
@@ -160,17 +171,34 @@ def _case_event(before: Ticket, ticket: Ticket, change: Change, envelope: dict[s
             raise OutOfOrder(f"{ticket.number}: {type(change.fact).__name__} is no change of a ticket that is open")
 
 
+def _deadline_event(
+    ticket: Ticket, change: Change, fact: changes.Warned | changes.Breached | changes.Escalated, envelope: dict[str, Any]
+) -> contract.TicketEvent:
+    if isinstance(fact, changes.Escalated):
+        return contract.TicketEscalated(**envelope, level=fact.level, reason=fact.reason, target=fact.target)
+    clock = ticket.clock(fact.target)
+    assert clock is not None
+    kind = contract.SlaWarned if isinstance(fact, changes.Warned) else contract.SlaBreached
+    return kind(**envelope, target=fact.target.value, clock=target(clock, change.at))
+
+
+def _running(clock: Clock | None, at: datetime) -> contract.Target | None:
+    return None if clock is None or not clock.is_open else target(clock, at)
+
+
 def _clock_events(before: Ticket, after: Ticket, change: Change) -> Iterator[contract.SlaEvent]:
-    """A first response that was given, and due times that moved. What `ticket.resolved` and `ticket.reopened` hold is not repeated."""
-    for name in TargetName:
-        old, new = before.clock(name), after.clock(name)
-        if name is TargetName.FIRST_RESPONSE and old.met_at is None and new.met_at is not None:
-            yield contract.SlaMet(**_envelope(after, change), target="first_response", clock=target(new, change.at))
+    """Responses that were given, and due times that moved. What `ticket.resolved` and `ticket.reopened` hold is not repeated."""
+    for name, new in after.clocks.items():
+        old = before.clock(name)
+        if old is None or old == new or old.started_at != new.started_at:
+            continue
+        if name is not TargetName.RESOLUTION and old.met_at is None and new.met_at is not None:
+            yield contract.SlaMet(**_envelope(after, change), target=name.value, clock=target(new, change.at))
         elif _moved(old, new):
             yield contract.SlaRetargeted(**_envelope(after, change), target=name.value, clock=target(new, change.at))
 
 
 def _moved(old: Clock, new: Clock) -> bool:
     """Another promise, or a pause that ended while the target is still open."""
-    promised = (old.budget, old.policy_version) != (new.budget, new.policy_version)
+    promised = (old.budget, old.promise) != (new.budget, new.promise)
     return promised or (old.is_paused and not new.is_paused and new.is_open)

@@ -1,7 +1,7 @@
 """What happened to a ticket, as facts from which it can be rebuilt (`evolution.py`).
 
 A change is one row of the history. Its fact holds ids, codes, numbers and salted digests only, so that erasing the texts of a customer
-leaves the history whole. Durations are milliseconds.
+leaves the history whole. A promise is kept there as the ids of its policy and calendar, with the budgets that they gave.
 """
 
 from __future__ import annotations
@@ -11,17 +11,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from services.tickets.sla import Priority, TargetName
+from services.tickets.sla import Priority, Promise, TargetName
 from services.tickets.workflow.status import Action, LinkKind, Status
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """The budgets of both targets under one version of the policy."""
-
-    policy_version: int
-    first_response_ms: int
-    resolution_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +40,13 @@ class Opened:
     assignee: str | None = None
     assignment: str | None = None
     """How the assignee was found."""
+    entered_by: str = "customer"
+    """Who wrote the request down."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageAdded:
-    """A further message of the customer."""
+    """A further message of the customer. ``next_response`` is what holds for the clock that it starts; None when it starts none."""
 
     request_id: UUID
     reference: str
@@ -62,6 +55,9 @@ class MessageAdded:
     """Nothing but thanks."""
     matched_by: str | None = None
     """Why it is this ticket's: a code of `matching.py`."""
+    written_at: datetime | None = None
+    """When he wrote it, where that is not when it joined."""
+    next_response: Promise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +71,14 @@ class Replied:
 
 @dataclass(frozen=True, slots=True)
 class Triaged:
-    """A person said what it is and how soon it matters. ``promise`` is None when the targets stay as they are."""
+    """A person said what it is and how soon it matters. A promise is None when its targets stay as they are."""
 
     type: str
     priority: Priority
     category: str | None
     root_topic: str | None
     promise: Promise | None
+    next_response: Promise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +136,38 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """A due time is close; the change is dated at the moment that the policy says."""
+
+    target: TargetName
+
+
+@dataclass(frozen=True, slots=True)
 class Breached:
     """A due time passed; the change is dated at the due time."""
 
     target: TargetName
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """Somebody higher has to look: 1 the lead, 2 the manager."""
+
+    level: int
+    reason: str
+    target: TargetName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retargeted:
+    """Service levels were changed with effect on clocks that had started, or (``tier``) the customer was graded anew.
+
+    ``promise`` is for the targets that started with the ticket; None where it stays as it is.
+    """
+
+    promise: Promise | None
+    next_response: Promise | None = None
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +217,8 @@ class Linked:
     removed: bool = False
 
 
+ClockFact = Warned | Breached | Escalated | Retargeted
+
 CaseFact = Reminded | StepChanged | Merged | Unmerged | Absorbed | Linked
 
 Fact = (
@@ -207,7 +234,7 @@ Fact = (
     | Reopened
     | Closed
     | Cancelled
-    | Breached
+    | ClockFact
 )
 
 NAMES: Final[dict[type[Fact], str]] = {
@@ -222,7 +249,10 @@ NAMES: Final[dict[type[Fact], str]] = {
     Reopened: "ticket.reopened",
     Closed: "ticket.closed",
     Cancelled: "ticket.cancelled",
+    Warned: "sla.warned",
     Breached: "sla.breached",
+    Escalated: "ticket.escalated",
+    Retargeted: "sla.retargeted",
     Reminded: "ticket.reminded",
     StepChanged: "ticket.step_changed",
     Merged: "ticket.merged",

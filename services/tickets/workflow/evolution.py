@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 
-from services.tickets import sla
-from services.tickets.sla import Clock, TargetName
+from services.tickets.sla import Clock
+from services.tickets.workflow import clocks
 from services.tickets.workflow.changes import (
     Absorbed,
     Assigned,
@@ -18,6 +18,7 @@ from services.tickets.workflow.changes import (
     Change,
     Closed,
     Confirmed,
+    Escalated,
     Fact,
     Linked,
     Merged,
@@ -27,10 +28,12 @@ from services.tickets.workflow.changes import (
     Reopened,
     Replied,
     Resolved,
+    Retargeted,
     StatusChanged,
     StepChanged,
     Triaged,
     Unmerged,
+    Warned,
 )
 from services.tickets.workflow.status import Status
 from services.tickets.workflow.ticket import Ticket
@@ -81,8 +84,9 @@ def opened(change: Change) -> Ticket:
         resolved_at=None,
         closed_at=None,
         linked_to=fact.linked_to,
-        first_response=Clock(change.at, _span(fact.promise.first_response_ms), fact.promise.policy_version),
-        resolution=Clock(change.at, _span(fact.promise.resolution_ms), fact.promise.policy_version),
+        first_response=Clock(change.at, fact.promise.policy.first_response, fact.promise),
+        resolution=Clock(change.at, fact.promise.policy.resolution, fact.promise),
+        entered_by=fact.entered_by,
     )
 
 
@@ -114,17 +118,17 @@ def _apply(ticket: Ticket, fact: Fact, at: datetime) -> Ticket:
         case MessageAdded() | Confirmed() | StatusChanged() | Assigned() | Triaged():
             return _apply_progress(ticket, fact, at)
         case Replied(public=public):
-            return replace(ticket, first_response=sla.meet(ticket.first_response, at)) if public else ticket
+            return clocks.answered(ticket, at) if public else ticket
         case Resolved(resolution_code=code):
             return _resolve(ticket, code, at)
         case Reopened():
-            return replace(ticket, status=Status.ASSIGNED, closed_at=None, resolution=sla.restart(ticket.resolution))
+            return replace(clocks.reopened(ticket), status=Status.ASSIGNED, closed_at=None)
         case Closed():
             return replace(_unsolved(ticket, at), status=Status.CLOSED, closed_at=at)
         case Cancelled():
-            return replace(_stopped(ticket, at), status=Status.CANCELLED, closed_at=at)
-        case Breached(target=target):
-            return _replace_clock(ticket, target, sla.announce_breach(ticket.clock(target)))
+            return replace(clocks.stopped(ticket, at), status=Status.CANCELLED, closed_at=at)
+        case Warned() | Breached() | Escalated() | Retargeted():
+            return clocks.apply(ticket, fact, at)
         case Reminded() | StepChanged() | Merged() | Unmerged() | Absorbed() | Linked():
             return _apply_case(ticket, fact, at)
         case Opened():
@@ -138,37 +142,26 @@ def _apply_case(ticket: Ticket, fact: CaseFact, at: datetime) -> Ticket:
         case StepChanged(step=step):
             return replace(ticket, step=step)
         case Merged(into=into):
-            return replace(_stopped(ticket, at), status=Status.MERGED, closed_at=at, merged_into=into)
+            return replace(clocks.stopped(ticket, at), status=Status.MERGED, closed_at=at, merged_into=into)
         case Unmerged(status=status, paused=paused):
-            restored = replace(ticket, status=status, closed_at=None, merged_into=None)
-            for target in TargetName:
-                restored = _replace_clock(restored, target, sla.unstop(ticket.clock(target), paused=target in paused))
-            return restored
+            return replace(clocks.unmerged(ticket, paused), status=status, closed_at=None, merged_into=None)
         case Absorbed() | Linked():
             return ticket
 
 
-def _stopped(ticket: Ticket, at: datetime) -> Ticket:
-    """No open target counts any more."""
-    for target in TargetName:
-        ticket = _replace_clock(ticket, target, sla.stop(ticket.clock(target), at))
-    return ticket
-
-
 def _unsolved(ticket: Ticket, at: datetime) -> Ticket:
     """A ticket that is closed without a solution, because its customer does not answer, takes its targets out of every count."""
-    return _stopped(ticket, at) if ticket.waiting_since is not None else ticket
+    return clocks.stopped(ticket, at) if ticket.waiting_since is not None else ticket
 
 
 def _apply_progress(ticket: Ticket, fact: MessageAdded | Confirmed | StatusChanged | Assigned | Triaged, at: datetime) -> Ticket:
     match fact:
         case MessageAdded():
-            return ticket
+            return clocks.message_added(ticket, fact, at)
         case Confirmed():
             return replace(ticket, status=Status.CONFIRMED)
         case StatusChanged(status=status, pauses=pauses):
-            resolution = sla.pause(ticket.resolution, at) if pauses else sla.resume(ticket.resolution, at)
-            return replace(ticket, status=status, resolution=resolution)
+            return replace(clocks.status_changed(ticket, pauses=pauses, at=at), status=status)
         case Assigned():
             return _assign(ticket, fact, at)
         case Triaged():
@@ -178,18 +171,17 @@ def _apply_progress(ticket: Ticket, fact: MessageAdded | Confirmed | StatusChang
 def _assign(ticket: Ticket, fact: Assigned, at: datetime) -> Ticket:
     assigned = replace(ticket, status=fact.status, assignee=fact.assignee, team=fact.team)
     # whoever gets what waits for something goes on waiting
-    return assigned if fact.status is ticket.status else replace(assigned, resolution=sla.resume(ticket.resolution, at))
+    return assigned if fact.status is ticket.status else clocks.status_changed(assigned, pauses=False, at=at)
 
 
 def _resolve(ticket: Ticket, code: str, at: datetime) -> Ticket:
     return replace(
-        ticket,
+        clocks.resolved(ticket, at),
         status=Status.RESOLVED,
         episode=ticket.episode + 1,
         resolution_code=code,
         first_resolved_at=ticket.first_resolved_at or at,
         resolved_at=at,
-        resolution=sla.meet(ticket.resolution, at),
     )
 
 
@@ -204,21 +196,4 @@ def _triage(ticket: Ticket, fact: Triaged, at: datetime) -> Ticket:
         # the steps of another kind of service say nothing about this one
         step=ticket.step if fact.type == ticket.type else None,
     )
-    if fact.promise is None:
-        return triaged
-    version = fact.promise.policy_version
-    return replace(
-        triaged,
-        first_response=sla.retarget(ticket.first_response, _span(fact.promise.first_response_ms), version, at),
-        resolution=sla.retarget(ticket.resolution, _span(fact.promise.resolution_ms), version, at),
-    )
-
-
-def _replace_clock(ticket: Ticket, target: TargetName, clock: Clock) -> Ticket:
-    if target is TargetName.FIRST_RESPONSE:
-        return replace(ticket, first_response=clock)
-    return replace(ticket, resolution=clock)
-
-
-def _span(milliseconds: int) -> timedelta:
-    return timedelta(milliseconds=milliseconds)
+    return clocks.triaged(triaged, fact, at)

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
+from services.tickets.sla import ServiceLevels
 from services.tickets.workflow.actions import record
 from services.tickets.workflow.changes import Change, Confirmed, MessageAdded, Reopened, StatusChanged
+from services.tickets.workflow.clocks import promise_of_next_response
 from services.tickets.workflow.commands import CUSTOMER
 from services.tickets.workflow.status import OPEN, Action, Status
 from services.tickets.workflow.ticket import Ticket
@@ -55,10 +57,10 @@ def joins(ticket: Ticket, message: Message, at: datetime) -> bool:
     return message.only_thanks or ticket.status in OPEN or ticket.may_reopen(at)
 
 
-def add(ticket: Ticket, message: Message, at: datetime) -> tuple[Ticket, tuple[Change, ...]]:
+def add(ticket: Ticket, message: Message, at: datetime, policy: ServiceLevels) -> tuple[Ticket, tuple[Change, ...]]:
     """The message joins: the awaited answer resumes the work, a reply to a solution reopens it."""
     written_at, at = at, max(at, ticket.changed_at)
-    after, changes = record(ticket, _added(message), by=CUSTOMER, at=at)
+    after, changes = record(ticket, _added(ticket, message, written_at, policy), by=CUSTOMER, at=at)
     consequence = _consequence(ticket, message, written_at)
     if consequence is None:
         return after, changes
@@ -66,8 +68,9 @@ def add(ticket: Ticket, message: Message, at: datetime) -> tuple[Ticket, tuple[C
     return after, (*changes, *further)
 
 
-def _added(message: Message) -> MessageAdded:
-    return MessageAdded(message.request_id, message.reference, message.digest, message.only_thanks, message.matched_by)
+def _added(ticket: Ticket, message: Message, written_at: datetime, policy: ServiceLevels) -> MessageAdded:
+    awaited = None if message.only_thanks else promise_of_next_response(ticket, policy, written_at)
+    return MessageAdded(message.request_id, message.reference, message.digest, message.only_thanks, message.matched_by, written_at, awaited)
 
 
 def _consequence(ticket: Ticket, message: Message, written_at: datetime) -> StatusChanged | Reopened | None:

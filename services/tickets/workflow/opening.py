@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from services.tickets.sla import Policy, Priority
-from services.tickets.workflow.actions import promise
+from services.tickets.sla import Case, Priority, ServiceLevels
 from services.tickets.workflow.changes import Change, Opened
 from services.tickets.workflow.commands import CUSTOMER, SYSTEM
 from services.tickets.workflow.ticket import Ticket
@@ -35,6 +34,8 @@ class Request:
     type: str | None
     product_model: str | None
     digest: str
+    entered_by: str = "customer"
+    """Who wrote it down: customer, bot, agent or system."""
 
 
 def linked_number(series: str, ordinal: int) -> str:
@@ -69,10 +70,11 @@ NOBODY: Final = Place()
 
 
 def open_request(
-    request: Request, at: datetime, policy: Policy, *, after: Ticket | None = None, number: str | None = None, place: Place = NOBODY
+    request: Request, at: datetime, policy: ServiceLevels, *, after: Ticket | None = None, number: str | None = None, place: Place = NOBODY
 ) -> Change:
     """A request becomes a ticket, or, ``after`` an older one whose window is over, a linked ticket with its own ``number``."""
     priority = first_priority(request.type)
+    kind = request.type or (after.type if after else None)
     fact = Opened(
         number=number or request.reference,
         series=after.series if after else request.reference,
@@ -80,10 +82,10 @@ def open_request(
         channel=request.channel,
         locale=request.locale,
         tier=request.tier,
-        type=request.type or (after.type if after else None),
+        type=kind,
         priority=priority,
         product_model=request.product_model or (after.product_model if after else None),
-        promise=promise(policy, priority),
+        promise=policy.promise(Case(kind, priority, request.tier), at),
         request_id=request.request_id,
         digest=request.digest,
         linked_to=after.number if after else None,
@@ -91,11 +93,12 @@ def open_request(
         team=place.team,
         assignee=place.agent,
         assignment=place.code,
+        entered_by=request.entered_by,
     )
     return Change(1, at, CUSTOMER.id, fact)
 
 
-def open_after_low_answer(older: Ticket, number: str, at: datetime, policy: Policy, *, place: Place = NOBODY) -> Change:
+def open_after_low_answer(older: Ticket, number: str, at: datetime, policy: ServiceLevels, *, place: Place = NOBODY) -> Change:
     """A low answer after the window opens a linked ticket on the same matter; it is looked at like a complaint."""
     fact = Opened(
         number=number,
@@ -107,7 +110,7 @@ def open_after_low_answer(older: Ticket, number: str, at: datetime, policy: Poli
         type=older.type,
         priority=Priority.HIGH,
         product_model=older.product_model,
-        promise=promise(policy, Priority.HIGH),
+        promise=policy.promise(Case(older.type, Priority.HIGH, older.tier), at),
         request_id=None,
         digest=None,
         linked_to=older.number,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -25,6 +25,8 @@ CLOSE: Final = "close"
 """Name of the deadline at which the reopen window ends."""
 REMIND: Final = "remind"
 """Name of the deadline at which the customer is reminded; the deadlines of targets are named after them."""
+RETARGET: Final = "retarget"
+"""Name of the timer at which changed service levels reach a ticket. Whoever changes them sets it, so it is no deadline of the ticket."""
 GIVE_UP: Final = "give_up"
 """Name of the deadline at which nobody waits for the customer's answer any longer."""
 
@@ -64,6 +66,14 @@ class Ticket:
     linked_to: str | None
     first_response: Clock
     resolution: Clock
+    next_response: Clock | None = None
+    """Of the oldest unanswered message, or the last one that was answered; None before the first."""
+    entered_by: str = "customer"
+    """Who wrote the request down: customer, bot, agent or system."""
+    contacted_at: datetime | None = None
+    """First public message of staff on a ticket that an agent entered: it tells what was written down and answers nothing yet."""
+    escalation: int = 0
+    """How high it was escalated: 1 the lead, 2 the manager."""
     started_at: datetime | None = None
     """When somebody first began to work on it."""
     waiting_since: datetime | None = None
@@ -87,14 +97,30 @@ class Ticket:
         """Whether the last solution can still turn out not to hold."""
         return self.status in DONE and self.window_ends_at is not None and at <= self.window_ends_at
 
-    def clock(self, target: TargetName) -> Clock:
-        """The clock of one target."""
-        return self.first_response if target is TargetName.FIRST_RESPONSE else self.resolution
+    @property
+    def clocks(self) -> Mapping[TargetName, Clock]:
+        """Every target that has a clock."""
+        both = {TargetName.FIRST_RESPONSE: self.first_response, TargetName.RESOLUTION: self.resolution}
+        return both if self.next_response is None else both | {TargetName.NEXT_RESPONSE: self.next_response}
+
+    def clock(self, target: TargetName) -> Clock | None:
+        """The clock of one target; only the next response may have none."""
+        return self.clocks.get(target)
+
+    def with_clock(self, target: TargetName, clock: Clock) -> Ticket:
+        """The same ticket with another clock of one target."""
+        match target:
+            case TargetName.FIRST_RESPONSE:
+                return replace(self, first_response=clock)
+            case TargetName.NEXT_RESPONSE:
+                return replace(self, next_response=clock)
+            case TargetName.RESOLUTION:
+                return replace(self, resolution=clock)
 
 
 def deadlines(ticket: Ticket) -> Mapping[str, datetime]:
     """What a timer has to announce or do about the ticket, and when."""
-    found = {str(target): moment for target in TargetName if (moment := sla.deadline(ticket.clock(target))) is not None}
+    found = {str(target): told[1] for target, clock in ticket.clocks.items() if (told := sla.announcement(clock)) is not None}
     if ticket.status in (Status.RESOLVED, Status.CONFIRMED) and ticket.window_ends_at is not None:
         found[CLOSE] = ticket.window_ends_at
     if ticket.waiting_since is not None:
@@ -106,5 +132,5 @@ def deadlines(ticket: Ticket) -> Mapping[str, datetime]:
 
 def next_due(ticket: Ticket) -> datetime | None:
     """The earliest promise that is running, also one that is broken and still not kept; what "due first" sorts by."""
-    clocks = [ticket.clock(target) for target in TargetName]
+    clocks = ticket.clocks.values()
     return min((sla.due_at(clock, clock.started_at) for clock in clocks if clock.is_open and not clock.is_paused), default=None)

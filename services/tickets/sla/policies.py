@@ -1,0 +1,234 @@
+"""Service level policies: what is promised to whom, which of them holds for a ticket, and why.
+
+A policy names what it is for: a type, a priority, a tier, or any of these. Of those that match, the one that names most wins; among equals
+a tier weighs more than a type, a type more than a priority. Policies and calendars are versions that never change. All of them together are
+an *edition*, counted on with every change, so a later promise always carries the higher number.
+
+Which version holds for a clock depends on when the clock started, not on when somebody looks: a change dated into the past therefore
+reaches the clocks that started since, and no others.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from services.tickets.sla.calendar import ALWAYS, Calendar
+from services.tickets.sla.targets import Priority, TargetName
+
+CUSTOMER: Final = "customer"
+"""Waiting for him pauses every policy's next response and resolution."""
+
+
+class NothingPromised(LookupError):
+    """No policy matches: somebody left a gap."""
+
+
+class Reason(StrEnum):
+    """Why the clocks escalate a ticket."""
+
+    WARNED = "sla_warned"
+    BREACHED = "sla_breached"
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """Who has to look when a target comes close or is missed: 1 is the lead, 2 the manager."""
+
+    reason: Reason
+    level: int
+    target: TargetName | None = None
+    """Any, when None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a policy is chosen by."""
+
+    type: str | None
+    priority: Priority
+    tier: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """One version of one policy; two are the same when id and version are."""
+
+    id: str
+    version: int
+    calendar: str
+    """Id of the business calendar; which version of it holds depends on the time, as for policies."""
+    first_response: timedelta
+    resolution: timedelta
+    next_response: timedelta | None = None
+    type: str | None = None
+    priority: Priority | None = None
+    tier: str | None = None
+    pauses_on: frozenset[str] = frozenset({CUSTOMER})
+    """What a ticket may wait for while next response and resolution stand still."""
+    warn_percent: int | None = None
+    """Share of the budget after which somebody is warned."""
+    escalations: tuple[Escalation, ...] = ()
+    valid_from: datetime = ALWAYS
+    is_active: bool = True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Policy) and (self.id, self.version) == (other.id, other.version)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.version))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """What it is restricted to, the weightiest first."""
+        criteria = {"tier": self.tier, "type": self.type, "priority": self.priority}
+        return tuple(name for name, value in criteria.items() if value is not None)
+
+    def misses(self, case: Case) -> tuple[str, ...]:
+        """Where it is for something else; empty when it matches."""
+        return tuple(name for name in self.named if getattr(self, name) != getattr(case, name))
+
+    def budget(self, target: TargetName) -> timedelta | None:
+        """What it promises; None when it promises nothing about the target."""
+        match target:
+            case TargetName.FIRST_RESPONSE:
+                return self.first_response
+            case TargetName.NEXT_RESPONSE:
+                return self.next_response
+            case TargetName.RESOLUTION:
+                return self.resolution
+
+    def pauses(self, cause: str) -> bool:
+        """Whether next response and resolution stand still while a ticket waits for it."""
+        return cause == CUSTOMER or cause in self.pauses_on
+
+    def level(self, reason: Reason, target: TargetName) -> int:
+        """How high a ticket is escalated for that; 0: not at all."""
+        return max((rule.level for rule in self.escalations if rule.reason is reason and rule.target in (None, target)), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """The policy and the calendar that hold for a clock."""
+
+    policy: Policy
+    hours: Calendar
+    edition: int = field(compare=False)
+    """Of all service levels, when it was given: what events call policy_version. A later edition that says the same is the same promise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A policy that was looked at for a case."""
+
+    policy: Policy
+    misses: tuple[str, ...]
+    is_chosen: bool
+
+
+class ServiceLevels:
+    """One edition: every version of every policy and calendar."""
+
+    def __init__(self, edition: int, policies: Iterable[Policy], calendars: Iterable[Calendar]) -> None:
+        """The versions, in any order."""
+        self.edition = edition
+        self._policies = {(policy.id, policy.version): policy for policy in policies}
+        self._calendars = {(calendar.id, calendar.version): calendar for calendar in calendars}
+        policy_turns = {policy.valid_from for policy in self._policies.values()}
+        self.turns = sorted(policy_turns | {calendar.valid_from for calendar in self._calendars.values()})
+        """When something comes into force; between two of them every case has one answer."""
+        self._promises: dict[tuple[Case, int], Promise] = {}
+
+    # -------------------------------------------------------------- choosing
+
+    def promise(self, case: Case, at: datetime) -> Promise:
+        """What holds for a clock of this case that starts at ``at``.
+
+        Raises:
+            NothingPromised: no policy matches.
+        """
+        key = case, bisect_right(self.turns, at)
+        found = self._promises.get(key)
+        if found is None:
+            found = self._promises[key] = self._promised(case, at)
+        return found
+
+    def _promised(self, case: Case, at: datetime) -> Promise:
+        chosen = [candidate.policy for candidate in self.candidates(case, at) if candidate.is_chosen]
+        if not chosen:
+            raise NothingPromised(f"no policy for {case} at {at}")
+        return self.under(chosen[0], at)
+
+    def under(self, policy: Policy, at: datetime) -> Promise:
+        """What a given policy promises to a clock that starts at ``at``."""
+        return Promise(policy, self.hours(policy.calendar, at), self.edition)
+
+    def candidates(self, case: Case, at: datetime) -> list[Candidate]:
+        """Every policy in force at ``at``, those that match first and of them the chosen one first."""
+        in_force = [policy for policy in self._in_force(at).values() if policy.is_active]
+        looked_at = sorted(in_force, key=lambda policy: (not policy.misses(case), _weight(policy)), reverse=True)
+        return [Candidate(policy, misses := policy.misses(case), place == 0 and not misses) for place, policy in enumerate(looked_at)]
+
+    def hours(self, calendar: str, at: datetime) -> Calendar:
+        """The version of a calendar that holds at ``at``; before its first version, the first.
+
+        Raises:
+            NothingPromised: there is no such calendar.
+        """
+        versions = sorted((each for each in self._calendars.values() if each.id == calendar), key=lambda each: each.version)
+        if not versions:
+            raise NothingPromised(f"no calendar {calendar}")
+        return max((each for each in versions if each.valid_from <= at), key=lambda each: each.version, default=versions[0])
+
+    def gaps(self) -> list[tuple[Priority, datetime]]:
+        """Since when a ticket of no particular type and tier would be promised nothing, for each priority."""
+        return [(priority, turn) for turn in self.turns for priority in Priority if not self._covers(priority, turn)]
+
+    def _covers(self, priority: Priority, at: datetime) -> bool:
+        general = (policy for policy in self._in_force(at).values() if policy.is_active and policy.type is None and policy.tier is None)
+        return any(policy.priority in (None, priority) for policy in general)
+
+    def twins(self, policy: Policy, at: datetime) -> list[Policy]:
+        """Other policies in force at ``at`` that are for exactly the same."""
+        criteria = policy.type, policy.priority, policy.tier
+        in_force = (other for other in self._in_force(at).values() if other.is_active and other.id != policy.id)
+        return [other for other in in_force if (other.type, other.priority, other.tier) == criteria]
+
+    def _in_force(self, at: datetime) -> Mapping[str, Policy]:
+        """The newest version of each policy whose time has come."""
+        found: dict[str, Policy] = {}
+        for policy in self._policies.values():
+            if policy.valid_from <= at and (policy.id not in found or found[policy.id].version < policy.version):
+                found[policy.id] = policy
+        return found
+
+    # -------------------------------------------------------------- looking up
+
+    def policy(self, id: str, version: int | None = None) -> Policy | None:
+        """One version of a policy, or its newest."""
+        if version is not None:
+            return self._policies.get((id, version))
+        return max((each for each in self._policies.values() if each.id == id), key=lambda each: each.version, default=None)
+
+    def calendar(self, id: str, version: int | None = None) -> Calendar | None:
+        """One version of a calendar, or its newest."""
+        if version is not None:
+            return self._calendars.get((id, version))
+        return max((each for each in self._calendars.values() if each.id == id), key=lambda each: each.version, default=None)
+
+    def given(self, policy: tuple[str, int], calendar: tuple[str, int], edition: int) -> Promise:
+        """A promise as it was given."""
+        return Promise(self._policies[policy], self._calendars[calendar], edition)
+
+    def with_policy(self, policy: Policy) -> ServiceLevels:
+        """The edition in which this version is added."""
+        return ServiceLevels(policy.version, [*self._policies.values(), policy], self._calendars.values())
+
+
+def _weight(policy: Policy) -> tuple[int, bool, bool, bool, int]:
+    named = policy.named
+    return len(named), "tier" in named, "type" in named, "priority" in named, policy.version
