@@ -7,7 +7,7 @@ from typing import Final
 
 from services.intake.app import create_app
 from services.intake.consumer import create_handler
-from services.intake.delivery import deliver
+from services.intake.delivery import deliver, tidy, watch
 from services.intake.models import METADATA
 from services.intake.settings import IntakeSettings
 from shared.service import Service, main
@@ -19,7 +19,7 @@ SERVICE: Final = Service(
     migrations=Path(__file__).with_name("migrations"),
     app=create_app,
     handle=create_handler,
-    loops={"notifications": deliver},
+    loops={"notifications": deliver, "notification-figures": watch, "notification-tidying": tidy},
 )
 
 if __name__ == "__main__":

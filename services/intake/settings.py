@@ -28,6 +28,12 @@ class IntakeSettings(ServiceSettings):
     """Sender of notifications; its domain is that of the Message-IDs."""
     smtp_timeout: float = Field(default=10.0, gt=0, le=60)
     """Seconds that the mail server may take for one step."""
+    smtp_rate: float = Field(default=20.0, ge=0.1, le=1000)
+    """Mails that one process hands to the mail server in a second, at most."""
+    organisation: str = Field(default="", max_length=100)
+    """Name at the head and foot of messages to customers; empty: the name in ``mail_from``."""
+    acknowledge: bool = True
+    """Whether customers get a receipt with the service number of each request."""
 
     @field_validator("phone_region")
     @classmethod

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from services.intake.acceptance import Accepted, Caller, Contact, Rules, Submission, accept
+from services.intake.handlers.acknowledgement import Receipts
 from services.intake.handlers.reception import Answer, House, Incoming, Outcome, receive
 from services.intake.store import requests
 from services.intake.store.requests import Receipt
-from shared import idempotency
+from shared import clock, idempotency
 from shared.database import Database
 from shared.idempotency import Claim
 
@@ -48,16 +49,17 @@ def write(receipt: Receipt) -> bytes:
     return orjson.dumps(receipt, default=str)
 
 
-async def take(database: Database, *items: Incoming) -> list[Outcome]:
+async def take(database: Database, *items: Incoming, acknowledge: bool = False) -> list[Outcome]:
     """Take a batch in, in one transaction."""
+    receipts = Receipts(("email",), clock.real_now()) if acknowledge else None
     async with database.transaction() as tx:
-        house = House(RULES.zone, await requests.reference_key(tx), write, SIGNING_KEY)
+        house = House(RULES.zone, await requests.reference_key(tx), write, SIGNING_KEY, receipts)
         return await receive(tx, items, house)
 
 
-async def take_one(database: Database, item: Incoming) -> dict[str, Any]:
+async def take_one(database: Database, item: Incoming, *, acknowledge: bool = False) -> dict[str, Any]:
     """Take one request in; what its sender is told."""
-    (outcome,) = await take(database, item)
+    (outcome,) = await take(database, item, acknowledge=acknowledge)
     return told(outcome)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -11,11 +12,14 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from pydantic import SecretStr
 
+from services.intake.acceptance import Contact
 from services.intake.app import create_app
+from services.intake.carriers import Carrier, carriers_of
 from services.intake.settings import IntakeSettings
 from shared.auth import Role, new_key, store_key
 from shared.database import Database
 from shared.runtime import Runtime
+from tests.intake.builders import incoming, rows, take_one
 
 
 @pytest.fixture
@@ -27,6 +31,20 @@ def settings(intake_database: Database, tmp_path: Path) -> IntakeSettings:
 @pytest.fixture
 def runtime(intake_database: Database, settings: IntakeSettings) -> Runtime[IntakeSettings]:
     return Runtime.for_tests(intake_database, settings)
+
+
+@pytest.fixture
+async def customer(intake_database: Database) -> UUID:
+    """A customer with an address."""
+    await take_one(intake_database, incoming(customer=Contact("王伟", email="wang@example.com"), text="My washer is broken"))
+    (row,) = await rows(intake_database, "customer")
+    return UUID(str(row["customer_id"]))
+
+
+@pytest.fixture
+def maildir(settings: IntakeSettings) -> list[Carrier]:
+    """What carries mails to files."""
+    return carriers_of(settings)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Sink:
-    """``refusals`` maps an address to the reply that its RCPT gets; ``data_reply`` answers the end of DATA."""
+    """``refusals`` maps an address to the reply that its RCPT gets; ``data_reply`` answers the end of DATA, unless it ``keeps_silent``."""
 
     port: int = 0
     mails: list[bytes] = field(default_factory=list)
@@ -18,12 +18,16 @@ class Sink:
     data_reply: str = "250 taken"
     greeting: str = "220 sink"
     hangs_up_after: int | None = None
+    connections: int = 0
+    keeps_silent: bool = False
+    got_data: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}?starttls=no"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             await self._talk(reader, writer)
         except ConnectionError:
@@ -38,6 +42,10 @@ class Sink:
             if verb == "DATA":
                 writer.write(b"354 go on\r\n")
                 content = await reader.readuntil(b"\r\n.\r\n")
+                self.got_data.set()
+                if self.keeps_silent:
+                    await reader.read()
+                    return
                 if self.hangs_up_after is not None and len(self.mails) >= self.hangs_up_after:
                     return
                 if self.data_reply.startswith("250"):

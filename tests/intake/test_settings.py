@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from services.intake.carriers import Maildir, Smtp, carrier_of
+from services.intake.carriers import Maildir, Smtp, carriers_of
 from services.intake.settings import IntakeSettings
 
 pytestmark = pytest.mark.pure
@@ -14,7 +14,7 @@ DATABASE = SecretStr("postgresql://localhost/intake")
 
 
 def test_without_a_mail_server_mails_become_files() -> None:
-    assert isinstance(carrier_of(IntakeSettings(database_url=DATABASE)), Maildir)
+    assert isinstance(carriers_of(IntakeSettings(database_url=DATABASE))[0], Maildir)
 
 
 def test_a_mail_server_is_named_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +23,7 @@ def test_a_mail_server_is_named_by_its_address(monkeypatch: pytest.MonkeyPatch) 
 
     settings = IntakeSettings()
 
-    assert isinstance(carrier_of(settings), Smtp)
+    assert isinstance(carriers_of(settings)[0], Smtp)
     assert "p%40ss" not in repr(settings)
 
 
@@ -36,6 +36,8 @@ def test_a_mail_server_is_named_by_its_address(monkeypatch: pytest.MonkeyPatch) 
         {"mail_from": "Aftercare"},
         {"phone_region": "China"},
         {"smtp_timeout": 0},
+        {"smtp_rate": 0},
+        {"organisation": "x" * 101},
     ],
     ids=str,
 )

@@ -47,5 +47,6 @@ def _notification(event_id: UUID, event: NotificationRequested) -> Notification:
         ticket_number=event.ticket_number,
         text=event.text,
         link=event.link,
+        data=event.data,
         expires_at=event.expires_at,
     )

@@ -5,26 +5,46 @@ A crash between carrying and writing down leads to a second copy of the same mai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from services.intake.sending import REMEMBERED, Failure, Notification, Plan, Postpone, Send, plan, retry_at
-from services.intake.store import customers
+from services.intake.identity import email_identity
+from services.intake.sending import (
+    REMEMBERED,
+    Address,
+    Circumstances,
+    Failure,
+    Hold,
+    Notification,
+    Plan,
+    Postpone,
+    Send,
+    allot,
+    plan,
+    retry_at,
+    spread,
+)
+from services.intake.store import budget
+from services.intake.store import circumstances as known
 from services.intake.store import notifications as store
+from services.intake.store.circumstances import Addressee, Placed
 from services.intake.store.notifications import Again, Finished
 from shared import outbox
 from shared.database import Transaction
 from shared.events.envelope import Event
 from shared.events.intake import NotificationDelivered, NotificationFailed
 
-CHANNEL: Final = "email"
 AT_ONCE: Final = 50
 """Notifications of one claim."""
-CLAIM: Final = timedelta(minutes=10)
-"""Longer than a slow mail server takes for a claim's mails; a process that died with it is waited for so long."""
+LEASE: Final = timedelta(minutes=2)
+"""How long a claim holds: a process that died with it is waited for so long. Carriers stop well before its end."""
+PLACING: Final = timedelta(seconds=30)
+"""How long a receipt waits to hear which ticket its request opened or joined; it goes out without that if the bus is slow."""
+HELD: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -35,38 +55,100 @@ class Claimed:
     until: datetime
 
     @property
-    def to_send(self) -> list[tuple[Notification, str]]:
-        """Those to be carried now, with their addresses."""
-        return [(notification, found.address) for notification, found in self.plans if isinstance(found, Send)]
+    def to_send(self) -> list[tuple[Notification, Send]]:
+        """Those to be carried now, and where to."""
+        return [(notification, found) for notification, found in self.plans if isinstance(found, Send)]
 
 
 @dataclass(frozen=True)
 class NotNow:
-    """An attempt failed and may succeed later."""
+    """An attempt failed and may succeed later. ``may_have_left``: nobody knows whether the message is on its way all the same."""
+
+    may_have_left: bool = False
 
 
-Attempt = Failure | NotNow | None
+@dataclass(frozen=True)
+class NotTried:
+    """Its turn did not come; ``rest`` is the real time for which there is no use in trying."""
+
+    rest: timedelta = timedelta()
+
+
+Attempt = Failure | NotNow | NotTried | None
 """What became of an attempt; None: delivered."""
 
 
-async def claim(tx: Transaction, *, real_now: datetime, now: datetime) -> Claimed:
-    """Claim what is due and decide what to do with each."""
-    until = real_now + CLAIM
+# --- claiming ------------------------------------------------------------------------------------------------------------------------
+
+
+async def claim(tx: Transaction, *, channels: Sequence[str], zone: ZoneInfo, real_now: datetime, now: datetime) -> Claimed:
+    """Claim what is due and decide what to do with each. ``channels``: by which we can send, in order of preference."""
+    until = real_now + LEASE
     due = await store.claim_due(tx, limit=AT_ONCE, now=real_now, until=until)
     if not due:
         return Claimed((), until)
-    addresses = await customers.mail_addresses(tx, {notification.customer_id for notification in due})
-    sent = {address: list(times) for address, times in (await store.sent_to(tx, set(addresses.values()), now - REMEMBERED)).items()}
-    return Claimed([(notification, _plan(notification, addresses, sent, now)) for notification in due], until)
+    facts = await _facts(tx, due)
+    drafts = [(n, plan(n, _circumstances(n, facts, channels, zone, real_now), now)) for n in due]
+    return Claimed(await _within_budget(tx, drafts, until, now), until)
 
 
-def _plan(notification: Notification, addresses: Mapping[UUID, str], sent: dict[str, list[datetime]], now: datetime) -> Plan:
-    """What is sent now counts for those behind it."""
-    address = addresses.get(notification.customer_id)
-    found = plan(notification, address, sent.get(address or "", ()), now)
-    if isinstance(found, Send) and notification.is_automatic:
-        sent.setdefault(found.address, []).append(now)
-    return found
+@dataclass(frozen=True)
+class _Facts:
+    addressees: Mapping[UUID, Addressee]
+    overtaken: set[UUID]
+    placed: Placed
+
+
+async def _facts(tx: Transaction, due: Sequence[Notification]) -> _Facts:
+    statuses = [n for n in due if n.kind == "ticket_status" and n.ticket_number is not None]
+    receipts = [n for n in due if n.kind == "acknowledgement"]
+    return _Facts(
+        addressees=await known.addressees(tx, {n.customer_id for n in due}),
+        overtaken=await known.overtaken(tx, statuses) if statuses else set(),
+        placed=await known.place(tx, receipts) if receipts else Placed(set(), set()),
+    )
+
+
+def _circumstances(notification: Notification, facts: _Facts, channels: Sequence[str], zone: ZoneInfo, real_now: datetime) -> Circumstances:
+    addressee = facts.addressees.get(notification.customer_id) or Addressee()
+    given = notification.given_address
+    addresses = addressee.addresses if given is None else {**addressee.addresses, "email": Address(email_identity(given).value, given)}
+    is_receipt = notification.kind == "acknowledgement"
+    waited = notification.created_at is None or notification.created_at + PLACING <= real_now
+    return Circumstances(
+        channels=channels,
+        zone=zone,
+        addresses=addresses,
+        consents=addressee.consents,
+        is_overtaken=notification.event_id in facts.overtaken | facts.placed.needless,
+        is_placed=not is_receipt or waited or notification.event_id in facts.placed.known,
+    )
+
+
+async def _within_budget(
+    tx: Transaction, drafts: Sequence[tuple[Notification, Plan]], until: datetime, now: datetime
+) -> list[tuple[Notification, Plan]]:
+    keys = {draft.budget_key for notification, draft in drafts if isinstance(draft, Send) and notification.is_automatic}
+    if not keys:
+        return list(drafts)
+    await budget.lock(tx, keys)
+    plans, uses = allot(drafts, await budget.used(tx, keys, now - REMEMBERED), now)
+    await budget.reserve(tx, uses, until, now)
+    return plans
+
+
+# --- writing down --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Ledger:
+    """What became of a claim's notifications, sorted by what is to be written."""
+
+    finished: list[Finished] = field(default_factory=list)
+    again: list[Again] = field(default_factory=list)
+    left: list[UUID] = field(default_factory=list)
+    """Automatic ones that left their house, or may have."""
+    stayed: list[UUID] = field(default_factory=list)
 
 
 async def conclude(
@@ -82,47 +164,67 @@ async def conclude(
 
     ``real_delay``: how long, in real time, each postponed one waits.
     """
-    finished: list[Finished] = []
-    again: list[Again] = []
+    ledger = _Ledger()
     for notification, found in claimed.plans:
         match found:
-            case Send(address=address):
-                _sort_attempt(notification, address, attempts[notification.event_id], real_now, finished, again)
+            case Send():
+                _enter(ledger, notification, found, attempts[notification.event_id], real_now)
             case Postpone():
-                at = real_now + real_delay[notification.event_id]
-                again.append(Again(notification.event_id, notification.attempts, notification.first_attempt_at, at))
+                ledger.again.append(_later(notification, real_now + real_delay[notification.event_id]))
+            case Hold():
+                ledger.again.append(_later(notification, real_now + HELD))
             case Failure():
-                finished.append(Finished(notification.event_id, None, found))
-    if again:
-        await store.try_again(tx, again, claimed.until)
-    ended = await store.finish(tx, finished, now) if finished else set()
-    outcomes = {item.event_id: item.failure for item in finished if item.event_id in ended}
-    await outbox.append(tx, [_event(n, outcomes[n.event_id], now) for n, _ in claimed.plans if n.event_id in outcomes])
-    return outcomes
+                ledger.finished.append(Finished(notification.event_id, None, None, found))
+    if ledger.again:
+        await store.try_again(tx, ledger.again, claimed.until)
+    if ledger.left or ledger.stayed:
+        await budget.settle(tx, ledger.left, ledger.stayed, claimed.until, now)
+    return await _end(tx, claimed, ledger.finished, now)
 
 
-def _sort_attempt(
-    notification: Notification, address: str, attempt: Attempt, real_now: datetime, finished: list[Finished], again: list[Again]
-) -> None:
-    if not isinstance(attempt, NotNow):
-        finished.append(Finished(notification.event_id, address, attempt))
-        return
+def _later(notification: Notification, at: datetime) -> Again:
+    return Again(notification.event_id, notification.attempts, notification.first_attempt_at, at)
+
+
+def _enter(ledger: _Ledger, notification: Notification, sent: Send, attempt: Attempt, real_now: datetime) -> None:
+    may_have_left = attempt is None or (isinstance(attempt, NotNow) and attempt.may_have_left)
+    if notification.is_automatic:
+        (ledger.left if may_have_left else ledger.stayed).append(notification.event_id)
+    match attempt:
+        case NotTried(rest=rest):
+            ledger.again.append(_later(notification, real_now + max(rest, HELD)))
+        case NotNow():
+            _enter_retry(ledger, notification, sent, real_now)
+        case _:
+            ledger.finished.append(Finished(notification.event_id, sent.channel, sent.address, attempt))
+
+
+def _enter_retry(ledger: _Ledger, notification: Notification, sent: Send, real_now: datetime) -> None:
     attempts, first = notification.attempts + 1, notification.first_attempt_at or real_now
-    at = retry_at(attempts, first, real_now)
+    at = retry_at(attempts, first, real_now, spread(notification.event_id, attempts))
     if at is None:
-        finished.append(Finished(notification.event_id, address, Failure.UNDELIVERABLE))
+        ledger.finished.append(Finished(notification.event_id, sent.channel, sent.address, Failure.UNDELIVERABLE))
     else:
-        again.append(Again(notification.event_id, attempts, first, at))
+        ledger.again.append(Again(notification.event_id, attempts, first, at))
 
 
-def _event(notification: Notification, failure: Failure | None, now: datetime) -> Event:
-    if failure is None:
+async def _end(tx: Transaction, claimed: Claimed, finished: Iterable[Finished], now: datetime) -> Mapping[UUID, Failure | None]:
+    """Each notification ends once: of two processes that both had it, the first to write tells the bus."""
+    done = {item.event_id: item for item in finished}
+    ended = await store.finish(tx, done.values(), now) if done else set()
+    await outbox.append(tx, [_event(n, done[n.event_id], now) for n, _ in claimed.plans if n.event_id in ended])
+    return {event_id: done[event_id].failure for event_id in ended}
+
+
+def _event(notification: Notification, ended: Finished, now: datetime) -> Event:
+    if ended.failure is None:
+        assert ended.channel is not None
         return NotificationDelivered(
             occurred_at=now,
             notification_id=notification.notification_id,
             customer_id=notification.customer_id,
             kind=notification.kind,
-            channel=CHANNEL,
+            channel=ended.channel,
             ticket_number=notification.ticket_number,
         )
     return NotificationFailed(
@@ -130,7 +232,7 @@ def _event(notification: Notification, failure: Failure | None, now: datetime) -
         notification_id=notification.notification_id,
         customer_id=notification.customer_id,
         kind=notification.kind,
-        channel=None if failure is Failure.NO_ADDRESS else CHANNEL,
-        reason=failure.value,
+        channel=ended.channel,
+        reason=ended.failure.value,
         ticket_number=notification.ticket_number,
     )

@@ -15,13 +15,19 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from services.intake.models.metadata import METADATA
 
 NOTIFICATION: Final = Table(
     "notification",
     METADATA,
-    Column("event_id", Uuid, primary_key=True, comment="of notification.requested; Message-ID and file name derive from it"),
+    Column(
+        "event_id",
+        Uuid,
+        primary_key=True,
+        comment="of notification.requested, or the request that it acknowledges; Message-ID and file name derive from it",
+    ),
     Column("notification_id", Uuid, nullable=False),
     Column("customer_id", Uuid, nullable=False),
     Column("kind", Text, nullable=False),
@@ -38,9 +44,37 @@ NOTIFICATION: Final = Table(
     Column("address", Text, comment="where it went"),
     Column("finished_at", DateTime(timezone=True)),
     Column("failure", Text),
+    Column("data", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="codes and figures that the template shows"),
+    Column("given_address", Text, comment="named by the request itself; goes before those of the customer file"),
+    Column("channel", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), comment="real time"),
+    Column("resend_of", Uuid, comment="the failed one that staff had sent again"),
     CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="notification_status"),
     CheckConstraint("(status = 'pending') = (finished_at IS NULL)", name="notification_finished"),
     CheckConstraint("(status = 'failed') = (failure IS NOT NULL)", name="notification_failure"),
     Index("notification_due", "next_attempt_at", postgresql_where=text("status = 'pending'")),
-    Index("notification_sent_to", "address", "finished_at", postgresql_where=text("status = 'delivered'")),
+    Index("notification_customer", "customer_id", "requested_at", "event_id"),
+    Index("notification_named", "notification_id", unique=True),
+    # a failed message is sent again once; what became of that is another message
+    Index("notification_resent", "resend_of", unique=True, postgresql_where=text("resend_of IS NOT NULL")),
+    Index("notification_listed", "requested_at", "event_id"),
+    Index("notification_failed", "requested_at", "event_id", postgresql_where=text("status = 'failed'")),
+    Index("notification_ticket", "ticket_number", "requested_at", "event_id", postgresql_where=text("ticket_number IS NOT NULL")),
+    Index(
+        "notification_keeps_text",
+        "finished_at",
+        postgresql_where=text("status = 'failed' AND (text IS NOT NULL OR link IS NOT NULL)"),
+    ),
+)
+
+BUDGET_USE: Final = Table(
+    "budget_use",
+    METADATA,
+    # one row per automatic message that left for an address, or may have
+    Column("event_id", Uuid, primary_key=True),
+    Column("claimed_until", DateTime(timezone=True), primary_key=True, comment="tells the attempts at one message apart"),
+    Column("key", Text, nullable=False, comment="channel and address, as they share a budget"),
+    Column("at", DateTime(timezone=True), nullable=False, comment="business time; when it left, or may have"),
+    Index("budget_use_of", "key", "at"),
+    Index("budget_use_at", "at"),
 )

@@ -1,0 +1,45 @@
+"""Mails as files, for machines without a mail server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from services.intake.carriers.carrier import Carried, Delivered, Letter, TryAgain
+from services.intake.carriers.composing import compose
+from services.intake.mail import Letterhead
+
+
+class Maildir:
+    """One file per mail in ``new/``, as mail programs read it (https://cr.yp.to/proto/maildir.html)."""
+
+    channel: ClassVar[str] = "email"
+    name: ClassVar[str] = "maildir"
+
+    def __init__(self, folder: Path, letterhead: Letterhead) -> None:
+        self._folder = folder
+        self._letterhead = letterhead
+
+    async def carry(self, letters: Sequence[Letter], *, until: float) -> list[Carried]:
+        """Write the files, in a thread; a disk is quick enough for any ``until``."""
+        return await asyncio.to_thread(lambda: [self._write(letter) for letter in letters])
+
+    def _write(self, letter: Letter) -> Carried:
+        mail = compose(letter, self._letterhead)
+        if isinstance(mail, TryAgain):
+            return mail
+        try:
+            for name in ("tmp", "new", "cur"):
+                (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            name = f"{letter.event_id.hex}.aftercare"
+            with (self._folder / "tmp" / name).open("wb") as file:
+                file.write(mail.as_bytes())
+                file.flush()
+                os.fsync(file.fileno())
+            (self._folder / "tmp" / name).replace(self._folder / "new" / name)
+        except OSError as error:
+            return TryAgain(type(error).__name__)
+        return Delivered()

@@ -1,0 +1,175 @@
+"""Subject, text and HTML of a message, from `templates/<kind>.<locale>.txt`: its first line is the subject, empty lines part paragraphs.
+
+A template is rendered twice, as text and as HTML; `button` and `number` look different in the two. What it can say is the number of the
+ticket, a link of ours, codes that it translates, and days; the words of our staff only where the kind is an answer of theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from services.intake.sending import Notification
+from shared.events.codes import DEFAULT_LOCALE, Locale
+
+_TEMPLATES: Final = FileSystemLoader(Path(__file__).parents[1] / "templates")
+_TEXT: Final = Environment(loader=_TEMPLATES, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+_HTML: Final = Environment(loader=_TEMPLATES, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True)
+
+_NUMBER: Final = re.compile(r"AS-[0-9]{8}[0-9A-Z]{7}(-[0-9]{1,4})?", re.ASCII)
+_CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,49}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Letterhead:
+    """What is the same on every message of the organisation. ``track`` makes the link to the page of a number, as of a moment."""
+
+    sender: str
+    organisation: str
+    zone: ZoneInfo
+    track: Callable[[str, datetime], str]
+
+
+@dataclass(frozen=True)
+class Words:
+    """A message as its reader sees it."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def write(notification: Notification, letterhead: Letterhead) -> Words:
+    """Find the words for a notification of a kind that `sending.KINDS` knows."""
+    locale = locale_of(notification)
+    plain = _values(notification, letterhead, locale)
+    rich = plain | _rich(plain)
+    subject, text = _render(_TEXT, f"{notification.kind}.{locale}.txt", plain)
+    _, body = _render(_HTML, f"{notification.kind}.{locale}.txt", rich)
+    footer = _TEXT.get_template(f"footer.{locale}.txt").render(plain).strip()
+    html = _HTML.get_template("mail.html").render(
+        locale=locale,
+        subject=subject,
+        organisation=letterhead.organisation,
+        paragraphs=_paragraphs(body),
+        footer=_paragraphs(_HTML.get_template(f"footer.{locale}.txt").render(rich)),
+    )
+    return Words(subject, f"{text}\n\n-- \n{footer}\n", html)
+
+
+def locale_of(notification: Notification) -> str:
+    """One of the languages that we write."""
+    return notification.locale if notification.locale in set(Locale) else DEFAULT_LOCALE.value
+
+
+def opt_out_link(notification: Notification) -> str | None:
+    """Where the customer says that he wants no more surveys; only surveys can be declined so."""
+    link = notification.data.get("opt_out_link", "")
+    is_about_survey = notification.rules is not None and notification.rules.is_about_survey
+    return link if is_about_survey and is_web_address(link) else None
+
+
+def is_web_address(link: str) -> bool:
+    """Whether a mail may lead there."""
+    return urlsplit(link).scheme in {"http", "https"} and not re.search(r"[\s<>\"]", link)
+
+
+# --- what templates can say ----------------------------------------------------------------------------------------------------------
+
+
+def _values(notification: Notification, letterhead: Letterhead, locale: str) -> dict[str, Any]:
+    number, kind, data = notification.ticket_number or "", notification.rules, notification.data
+    link = _link(notification, letterhead)
+    return {
+        "number": number,
+        "text": (notification.text or "").replace("\r\n", "\n").strip() if kind is not None and not kind.is_automatic else "",
+        "link": link,
+        "expires_on": _day(notification.expires_at, locale, letterhead.zone),
+        "status": _code(data.get("status")),
+        "reason": _code(data.get("reason")),
+        "into": _number(data.get("into")),
+        "closes_on": _day(_moment(data.get("closes_at")), locale, letterhead.zone),
+        "organisation": letterhead.organisation,
+        "is_about_survey": kind is not None and kind.is_about_survey,
+        "is_automatic": notification.is_automatic,
+        "opt_out": opt_out_link(notification) or "",
+        "button": lambda label: f"{label}\n{link}" if link else "",
+        "large": lambda value: value,
+    }
+
+
+def _link(notification: Notification, letterhead: Letterhead) -> str:
+    """Where the message leads: what its event says, else to the page that shows how the ticket stands."""
+    link = notification.link or ""
+    if not link and notification.is_automatic and notification.ticket_number is not None:
+        # as of the request: the mail is the same at every attempt
+        link = letterhead.track(notification.ticket_number, notification.requested_at)
+    return link if is_web_address(link) else ""
+
+
+def _code(given: str | None) -> str:
+    """Events hold codes; anything else is not repeated to the customer."""
+    return given if given is not None and _CODE.fullmatch(given) else ""
+
+
+def _number(given: str | None) -> str:
+    return given if given is not None and _NUMBER.fullmatch(given) else ""
+
+
+def _moment(given: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(given or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _day(moment: datetime | None, locale: str, zone: ZoneInfo) -> str:
+    return "" if moment is None else format_date(moment.astimezone(zone), "long", locale=locale.replace("-", "_"))
+
+
+# --- text and HTML -------------------------------------------------------------------------------------------------------------------
+
+_BUTTON: Final = (
+    "display:inline-block;min-height:24px;padding:10px 24px;border-radius:6px;background:#1f5fbf;color:#ffffff;font-weight:600;"
+    "line-height:24px;text-decoration:none"
+)
+_BIG: Final = "font-size:20px;letter-spacing:0.5px"
+_QUIET: Final = "color:#5a6472;font-size:13px;word-break:break-all"
+
+
+def _rich(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What looks different in HTML."""
+
+    def button(label: str) -> Markup:
+        # the address stands below, for whoever does not trust a button
+        shown = Markup('<a href="{0}" style="{1}">{2}</a><br><a href="{0}" style="{3}">{0}</a>')
+        return shown.format(plain["link"], _BUTTON, label, _QUIET) if plain["link"] else Markup()
+
+    numbers = {name: Markup('<span style="white-space:nowrap">{}</span>').format(plain[name]) for name in ("number", "into") if plain[name]}
+    opt_out = {"opt_out": Markup('<a href="{0}" style="{1}">{0}</a>').format(plain["opt_out"], _QUIET)} if plain["opt_out"] else {}
+    large = Markup('<strong style="{}">{}</strong>')
+    return {"button": button, "large": lambda value: large.format(_BIG, value)} | numbers | opt_out
+
+
+def _render(environment: Environment, name: str, values: Mapping[str, Any]) -> tuple[str, str]:
+    """Subject, the template's first line, and the rest."""
+    rendered = environment.get_template(name).render(values).strip()
+    subject, _, rest = rendered.partition("\n")
+    return subject.strip(), rest.strip()
+
+
+def _paragraphs(rendered: str) -> list[Markup]:
+    """Lines between empty lines belong together. Values were escaped when the template was rendered."""
+    parts = re.split(r"\n[^\S\n]*(?:\n[^\S\n]*)+", rendered)
+    return [Markup("<br>".join(part.strip("\n").split("\n"))) for part in parts if part.strip()]

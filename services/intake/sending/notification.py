@@ -1,0 +1,77 @@
+"""A message to a customer: what he should know, not how it reaches him."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from services.intake.sending.kinds import Kind, kind_of
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Failure(StrEnum):
+    """Why a message will not be delivered."""
+
+    NO_ADDRESS = "no_address"
+    NO_CONSENT = "no_consent"
+    REFUSED = "refused"
+    UNDELIVERABLE = "undeliverable"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    """A newer message about the same matter makes it needless."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """``value`` is what is compared, ``written`` what is written to."""
+
+    value: str
+    written: str
+
+
+@dataclass(frozen=True)
+class Notification:
+    """What a customer should know. ``event_id`` names it for ever: Message-ID and file name derive from it.
+
+    ``requested_at`` and ``expires_at`` are business time, ``created_at`` and ``first_attempt_at`` real time.
+    """
+
+    event_id: UUID
+    notification_id: UUID
+    customer_id: UUID
+    kind: str
+    locale: str
+    requested_at: datetime
+    ticket_number: str | None = None
+    text: str | None = None
+    link: str | None = None
+    data: Mapping[str, str] = field(default_factory=lambda: _NOTHING, hash=False)
+    expires_at: datetime | None = None
+    given_address: str | None = None
+    """The address that the request itself named; it goes before those of the customer file."""
+    created_at: datetime | None = None
+    attempts: int = 0
+    first_attempt_at: datetime | None = None
+
+    @property
+    def rules(self) -> Kind | None:
+        """What its kind demands; None for a kind that nobody here knows."""
+        return kind_of(self.kind)
+
+    @property
+    def is_automatic(self) -> bool:
+        """Nobody in particular wrote it."""
+        return self.rules is not None and self.rules.is_automatic
+
+    @property
+    def useless_from(self) -> datetime | None:
+        """No use in delivering it from then on; None: it never loses its use."""
+        if self.expires_at is not None or self.rules is None or self.rules.useful_for is None:
+            return self.expires_at
+        return self.requested_at + self.rules.useful_for

@@ -1,0 +1,106 @@
+"""What decides whether messages that are due are sent: where their customers can be reached, what they allow, and what was said before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from services.intake.sending import MATTER, Address, Consents, Notification
+from shared.database import Transaction
+
+CHANNELS: Final[Mapping[str, str]] = {"email": "email", "phone": "sms"}
+"""The channel that reaches each kind of identity."""
+
+
+@dataclass
+class Addressee:
+    """A customer as far as messages to him go."""
+
+    consents: Consents = field(default_factory=Consents)
+    addresses: dict[str, Address] = field(default_factory=dict)
+
+
+async def addressees(tx: Transaction, customer_ids: Collection[UUID]) -> Mapping[UUID, Addressee]:
+    """How to reach each customer, by channel: the address that he prefers, else the one that he gave last.
+
+    A merged file is its survivor's. Customers whom nobody registered are left out.
+    """
+    rows = await tx.fetch(
+        """
+        SELECT DISTINCT ON (o.customer_id, i.scheme) o.customer_id, c.consent_status AS status, c.consent_survey AS survey,
+               c.consent_marketing AS marketing, i.scheme, i.value, i.address
+          FROM customer o JOIN customer c ON c.customer_id = o.survivor_id
+               LEFT JOIN customer_identity i ON i.customer_id = c.customer_id AND i.scheme = ANY($2::text[])
+         WHERE o.customer_id = ANY($1::uuid[])
+         ORDER BY o.customer_id, i.scheme,
+                  coalesce(i.value = CASE i.scheme WHEN 'email' THEN c.primary_email ELSE c.primary_phone END, false) DESC,
+                  i.linked_at DESC, i.value
+        """,
+        list(customer_ids),
+        list(CHANNELS),
+    )
+    found: dict[UUID, Addressee] = defaultdict(Addressee)
+    for row in rows:
+        addressee = found[row["customer_id"]]
+        addressee.consents = Consents(row["status"], row["survey"], row["marketing"])
+        if row["scheme"] is not None:
+            addressee.addresses[CHANNELS[row["scheme"]]] = Address(row["value"], row["address"])
+    return found
+
+
+async def overtaken(tx: Transaction, statuses: Sequence[Notification]) -> set[UUID]:
+    """Those status messages whose ticket has a newer one, delivered or not: the customer must not read the old one after it."""
+    rows = await tx.fetch(
+        """
+        SELECT s.event_id FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) s(event_id, ticket_number, requested_at)
+         WHERE EXISTS (SELECT FROM notification n
+                        WHERE n.ticket_number = s.ticket_number AND n.kind = 'ticket_status' AND n.resend_of IS DISTINCT FROM s.event_id
+                          AND (n.requested_at, n.event_id) > (s.requested_at, s.event_id))
+        """,
+        [n.event_id for n in statuses],
+        [n.ticket_number for n in statuses],
+        [n.requested_at for n in statuses],
+    )
+    return {row["event_id"] for row in rows}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Receipts whose request has found its ticket, and those that say nothing new: the ticket had one within the hour, or was dismissed."""
+
+    known: set[UUID]
+    needless: set[UUID]
+
+
+async def place(tx: Transaction, receipts: Sequence[Notification]) -> Placed:
+    """Where the requests of these receipts ended: each opened a ticket or joined one (an alias)."""
+    rows = await tx.fetch(
+        """
+        WITH receipt AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
+                                         r(event_id, reference, in_reply_to, requested_at)),
+             matter AS (
+               SELECT r.event_id, r.requested_at, a.number IS NOT NULL OR t.number IS NOT NULL AS is_known,
+                      q.dismissed_at IS NOT NULL AS is_dismissed,
+                      coalesce(a.number, b.number, r.in_reply_to, r.reference) AS number
+                 FROM receipt r LEFT JOIN ticket_alias a ON a.reference = r.reference
+                                LEFT JOIN ticket_copy t ON t.number = r.reference
+                                LEFT JOIN ticket_alias b ON b.reference = r.in_reply_to AND t.number IS NULL
+                                LEFT JOIN request q ON q.request_id = r.event_id)
+        SELECT m.event_id, m.is_known, m.is_dismissed OR EXISTS (
+                 SELECT FROM notification n
+                  WHERE n.kind = 'acknowledgement' AND n.status IN ('pending', 'delivered')
+                    AND n.ticket_number IN (SELECT m.number UNION ALL SELECT reference FROM ticket_alias x WHERE x.number = m.number)
+                    AND (n.requested_at, n.event_id) < (m.requested_at, m.event_id)
+                    AND n.requested_at > m.requested_at - $5::interval) AS is_needless
+          FROM matter m
+        """,
+        [n.event_id for n in receipts],
+        [n.ticket_number for n in receipts],
+        [n.data.get("in_reply_to") for n in receipts],
+        [n.requested_at for n in receipts],
+        MATTER,
+    )
+    return Placed({row["event_id"] for row in rows if row["is_known"]}, {row["event_id"] for row in rows if row["is_needless"]})
