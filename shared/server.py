@@ -12,14 +12,78 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 CONCURRENCY: Final = 2_000
 """Connections and requests beyond which uvicorn itself says 503: the outer wall, behind the services' own."""
 BACKLOG: Final = 2_048
+MAX_HEAD: Final = 32 * 1024
+"""Bytes of a request's first line and headers; browsers and API clients send a few hundred, a proxy with tokens a few thousand."""
+
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
+    b"x-content-type-options: nosniff\r\ncache-control: no-store\r\ncontent-length: %d\r\n\r\n%s"
+)
+_PROBLEM: Final = (
+    b'{"type":"about:blank","title":"The headers are too large","status":431,"code":"headers_too_large",'
+    b'"detail":"The first line and the headers of a request may have %d bytes at most."}' % MAX_HEAD
+)
 
 
 class PortTaken(Exception):
     """Somebody else listens there."""
+
+
+class HeadTooLarge(Exception):
+    """The first line and the headers of a request have more bytes than we read."""
+
+
+class BoundedHeads(HttpToolsProtocol):
+    """uvicorn's fast protocol, which by itself keeps any number of headers of any length in memory before anybody is asked."""
+
+    _is_in_head = False
+    _is_refused = False
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the head of a request has become too large."""
+        was_in_head = self._is_in_head
+        super().data_received(data)
+        # the parser tells us of a header when it is complete, and this one may never be: so the bytes themselves are counted, but for those
+        # that came together with the end of an earlier request
+        if self._is_in_head and (was_in_head or self.cycle is None):
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD:
+                self._refuse()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._is_in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """All headers are there; a large head may have come in one piece.
+
+        Raises:
+            HeadTooLarge: ends the parser's work on this connection.
+        """
+        self._is_in_head = False
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+            self._is_refused = True
+            raise HeadTooLarge
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is answered once the parser has given up."""
+        if self._is_refused:
+            self._refuse()
+        else:
+            super().send_400_response(msg)
+
+    def _refuse(self) -> None:
+        self.transport.write(_TOO_LARGE % (len(_PROBLEM), _PROBLEM))
+        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -36,7 +100,7 @@ def new_server(app: FastAPI, *, patience: int) -> Server:
     return Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHeads,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -61,6 +61,8 @@ class ServiceSettings(BaseSettings):
     """Further origins, separated by commas, whose pages may call us."""
     cookie_domain: str = Field(default="", pattern=r"^[A-Za-z0-9.-]{0,253}$", validation_alias="AFTERCARE_COOKIE_DOMAIN")
     """Domain that the services' hosts share, when each has a host of its own; by default the cookie of a session is for one host."""
+    rate_limit: int = Field(default=60_000, ge=0, le=10_000_000, validation_alias="AFTERCARE_RATE_LIMIT")
+    """Calls of one principal in a minute that one process answers; 0 = any number. See shared/http/quotas.py."""
 
     def __init__(self, **values: Any) -> None:
         super().__init__(_env_prefix=f"{self.service.upper()}_", **values)

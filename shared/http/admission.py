@@ -9,8 +9,9 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import errors
+from shared import clock, errors
 from shared.auth import COOKIE, CSRF_HEADER, Principal, Session, SessionEnded
+from shared.http.quotas import Quotas
 from shared.runtime import AnyRuntime
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -23,8 +24,13 @@ async def admit(request: Request, scope: str) -> None:
     Raises:
         Unauthorized: no credential, or one that does not hold.
         Forbidden: the scope is missing; or a change by cookie without the session's CSRF token.
+        QuotaUsedUp: he calls too often.
     """
     caller = await _caller(request)
+    quotas: Quotas = request.app.state.quotas
+    if (quota := quotas.of(caller.id)) is not None:
+        request.state.quota = quota
+        quota.take(clock.monotonic())
     caller.demand(scope)
     request.state.principal = caller
 

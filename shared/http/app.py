@@ -22,12 +22,14 @@ from shared.http.door import REQUEST_ID, Door, Faults
 from shared.http.express import Express
 from shared.http.keys import REPLAYED
 from shared.http.login import login_router
+from shared.http.quotas import Quotas
+from shared.http.reading import Reading
 from shared.http.routes import ScopedRoute, UnprotectedRoute
 from shared.runtime import AnyRuntime
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
-_READABLE: Final = ["ETag", "Location", "Link", "Retry-After", REPLAYED, REQUEST_ID]
+_READABLE: Final = ["ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy", REPLAYED, REQUEST_ID]
 _SENDABLE: Final = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", CSRF_HEADER, REQUEST_ID, "traceparent"]
 
 
@@ -67,6 +69,7 @@ def create_app(runtime: AnyRuntime, *, title: str, description: str, lifespan: L
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
     )
     app.state.runtime = runtime
+    app.state.quotas = Quotas(runtime.settings.rate_limit)
     # a route that bypasses http.Router is refused as well
     app.router.route_class = ScopedRoute
     app.include_router(probes.router)
@@ -81,12 +84,13 @@ def create_app(runtime: AnyRuntime, *, title: str, description: str, lifespan: L
 def _add_middleware(app: FastAPI, runtime: AnyRuntime) -> None:
     """From the innermost to the outermost."""
     app.add_middleware(Faults)
+    app.add_middleware(Reading)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(runtime.settings.origins),
         # the session's cookie: SameSite=Strict keeps it from other sites, the CSRF token guards what it may change
         allow_credentials=True,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=_SENDABLE,
         expose_headers=_READABLE,
         max_age=600,

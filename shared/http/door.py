@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared import clock, errors, telemetry
 from shared.database import is_transient
 from shared.http import problems
+from shared.http.quotas import Quota
 from shared.runtime import AnyRuntime
 from shared.telemetry.quiet import Quiet
 
@@ -46,7 +48,9 @@ UNLOGGED: Final = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
 CLIENT_GONE: Final = 499
 """Status in log and figures of a request whose caller hung up before he had sent it all."""
 
-_EXPECTED: Final = Quiet(burst=200, period=1.0)
+LINES_PER_SECOND: Final = 200
+"""Of the access log, for each class of statuses: a flood of equal lines costs more than the requests, and the figures count them all."""
+OUTAGES_PER_SECOND: Final = 10
 
 
 class Door:
@@ -57,6 +61,7 @@ class Door:
         self._service = runtime.service
         self._in_flight = telemetry.HTTP_IN_FLIGHT.labels(runtime.service)
         self._figures: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._budgets = defaultdict[int, Quiet](lambda: Quiet(burst=LINES_PER_SECOND, period=1.0))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -67,6 +72,8 @@ class Door:
         request_id = _request_id(given.get(b"x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
         answer = Answer(scope, send, request_id)
+        # what it was when it came: a HEAD is handed on as a GET
+        method = scope["method"] if scope["method"] in _METHODS else "other"
         started = clock.monotonic()
         self._in_flight.inc()
         with telemetry.trace(given.get(b"traceparent")):
@@ -76,18 +83,16 @@ class Door:
                 answer.status = CLIENT_GONE
             finally:
                 self._in_flight.dec()
-                self._record(scope, answer, clock.monotonic() - started)
+                self._record(scope, method, answer, clock.monotonic() - started)
 
-    def _record(self, scope: Scope, answer: Answer, seconds: float) -> None:
+    def _record(self, scope: Scope, method: str, answer: Answer, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
-        method = scope["method"] if scope["method"] in _METHODS else "other"
         requests, durations = self._figures_of(route, method, answer.status // 100)
         requests.inc()
         durations.observe(seconds)
         if scope["path"] in UNLOGGED:
             return
-        # thousands of equal lines a second cost more than the requests; the figures above count them all
-        suppressed = _EXPECTED.admits() if answer.status < 400 else 0
+        suppressed = self._budgets[answer.status // 100].admits()
         if suppressed is None:
             return
         principal = scope["state"].get("principal")
@@ -152,7 +157,9 @@ class Answer:
         if message["type"] == "http.response.start":
             present = {name.lower() for name, _ in message["headers"]}
             ours = [pair for pair in _RAW_HEADERS if pair[0] not in present]
-            message["headers"] = [*message["headers"], *ours, (b"x-request-id", self._request_id.encode())]
+            quota: Quota | None = self._scope["state"].get("quota")
+            standing = [] if quota is None else quota.headers()
+            message["headers"] = [*message["headers"], *ours, *standing, (b"x-request-id", self._request_id.encode())]
         await self._send(message)
 
 
@@ -161,6 +168,7 @@ class Faults:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._outages = Quiet(burst=OUTAGES_PER_SECOND, period=1.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -179,19 +187,19 @@ class Faults:
         except ClientDisconnect:
             raise
         except Exception as error:
-            problem = _problem_of(error, request_id=scope.get("state", {}).get("request_id"))
+            problem = self._problem_of(error, request_id=scope.get("state", {}).get("request_id"))
             if is_begun:
                 # the status is out: all that is left is to break the connection off, so that nobody takes the part for the whole
                 raise
             await problems.response(Request(scope), problem)(scope, receive, send)
 
-
-def _problem_of(error: Exception, *, request_id: str | None) -> errors.ServiceError:
-    if is_transient(error):
-        log.warning("database_unavailable", request_id=request_id, exc_info=error)
-        return errors.Unavailable("We cannot do this now, and nothing was done. Try again in a moment.")
-    log.error("request_failed", request_id=request_id, exc_info=error)
-    return problems.Internal("Something went wrong on our side. Name the request id when you ask about it.")
+    def _problem_of(self, error: Exception, *, request_id: str | None) -> errors.ServiceError:
+        if is_transient(error):
+            if (suppressed := self._outages.admits()) is not None:
+                log.warning("database_unavailable", request_id=request_id, suppressed=suppressed, exc_info=error)
+            return errors.Unavailable("We cannot do this now, and nothing was done. Try again in a moment.")
+        log.error("request_failed", request_id=request_id, exc_info=error)
+        return problems.Internal("Something went wrong on our side. Name the request id when you ask about it.")
 
 
 def _request_id(header: str | None) -> str:

@@ -147,7 +147,7 @@ def problems_of_route(route: ScopedRoute) -> set[int]:
     """The statuses of problems that any route of this form can answer; what else it can, it declares itself."""
     statuses = {500, 503}
     if not isinstance(route.access, PUBLIC):
-        statuses |= {401, 403}
+        statuses |= {401, 403, 429}
     if "{" in route.path:
         statuses |= {404, 422}
     if route.body_field is not None:

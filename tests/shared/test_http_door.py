@@ -132,6 +132,13 @@ async def test_a_flood_of_good_requests_is_logged_in_part_and_counted_in_full(ad
     assert len(written) + sum(int(str(line.get("suppressed", 0))) for line in written) <= 401
 
 
+async def test_an_outage_does_not_flood_the_log(nobody: httpx.AsyncClient, log: io.StringIO) -> None:
+    for _ in range(100):
+        assert (await nobody.get("/faults/database")).status_code == 503
+
+    assert sum(line["event"] == "database_unavailable" for line in lines(log)) < 100
+
+
 def handled(method: str, route: str, status_class: str) -> float:
     labels = {"service": "tickets", "route": route, "method": method, "status_class": status_class}
     return REGISTRY.get_sample_value("http_requests_total", labels) or 0.0

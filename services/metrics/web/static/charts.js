@@ -265,7 +265,7 @@ function channels(loaded) {
     for (const kpi of ["csat_mean", "sla_first_response"]) if (row[kpi]) lines.push(`${words.kpi_short[kpi]}: ${format.value(row[kpi])} (n = ${format.number(row[kpi].n)})`);
     return lines.join("\n");
   };
-  const shown = (figure) => (figure ? format.value(figure) : format.NOTHING);
+  const shown = (figure) => (figure?.n ? `${format.value(figure)} (n = ${format.number(figure.n)})` : format.NOTHING);
   return {
     isEmpty: rows.every((row) => count(row) === 0),
     rowsShown: rows.length,
