@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.feedback import api
+from services.feedback.api import ROUTERS
 from services.feedback.pages import routes
 from services.feedback.settings import FeedbackSettings
 from shared import http
@@ -16,6 +16,7 @@ ABOUT = "Surveys after a resolution, for customers by the link in their mail, an
 def create_app(runtime: Runtime[FeedbackSettings]) -> FastAPI:
     """The application over a runtime."""
     app = http.create_app(runtime, title="Aftercare feedback", description=ABOUT)
-    app.include_router(api.router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.include_router(routes.router)
     return app

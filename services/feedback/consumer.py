@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.feedback import handlers
-from services.feedback.handlers import Inviting
+from services.feedback.handlers import inviting
+from services.feedback.handlers.inviting import Inviting
 from services.feedback.settings import FeedbackSettings
 from shared import clock
 from shared.consumer import Handle, Received
@@ -15,9 +15,9 @@ from shared.runtime import Runtime
 
 def make_handler(runtime: Runtime[FeedbackSettings]) -> Handle:
     """The handler of this process."""
-    inviting = Inviting.told_by(runtime.settings)
+    ways = Inviting.told_by(runtime.settings)
 
     async def handle(tx: Transaction, records: Sequence[Received]) -> None:
-        await handlers.follow(tx, [record.event for record in records], inviting=inviting, at=clock.now())
+        await inviting.follow(tx, [record.event for record in records], inviting=ways, at=clock.now())
 
     return handle

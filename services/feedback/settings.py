@@ -19,9 +19,11 @@ class FeedbackSettings(ServiceSettings):
     service: ClassVar[str] = "feedback"
 
     survey_delay: timedelta | None = Field(default=None, ge=timedelta(0), le=timedelta(days=60))
-    """From the resolution to the invitation; by default none on a local platform, else 24 hours. In chat and app always none."""
-    survey_lifetime: timedelta = Field(default=timedelta(days=14), ge=timedelta(minutes=1), le=timedelta(days=365))
-    """How long an invitation may be answered."""
+    """From the resolution to the invitation; by default none on a local platform, else 24 hours. In chat and app always none.
+
+    This and the lifetime hold until somebody publishes rules of sending by REST."""
+    survey_lifetime: timedelta | None = Field(default=None, ge=timedelta(minutes=1), le=timedelta(days=365))
+    """How long any invitation may be answered; by default e-mail 14 days, chat 24 hours, all others 7 days."""
     organisation: str = Field(default="Aftercare", min_length=1, max_length=60, validation_alias="AFTERCARE_ORGANISATION")
     """Whose service this is, as customers read it on pages."""
     contact_url: str | None = None

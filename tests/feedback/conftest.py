@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from services.feedback import handlers
 from services.feedback.app import create_app
-from services.feedback.handlers import Inviting
+from services.feedback.handlers import inviting as handlers
+from services.feedback.handlers.inviting import Inviting
 from services.feedback.settings import FeedbackSettings
 from shared import auth, clock
 from shared.auth import Role
@@ -43,9 +44,13 @@ class Surveys:
         """The token of a survey that was sent so long ago."""
         number = number or new_number()
         at = clock.now() - ago
-        await self.follow(resolved(ticket_number=number, occurred_at=at, **changes), at=at)
+        await self.follow(resolved(**{"ticket_number": number, "customer_id": uuid4(), "occurred_at": at, **changes}), at=at)
+        return await self.token_of(number)
+
+    async def token_of(self, number: str) -> str:
+        """The token in the last mail about a ticket."""
         mails = await told(self.database, FeedbackNotificationRequested)
-        (link,) = [mail.link for mail in mails if mail.ticket_number == number]
+        link = [mail.link for mail in mails if mail.ticket_number == number][-1]
         assert link is not None
         return link.rpartition("/")[2]
 

@@ -7,11 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.feedback.survey.answers import Answers, check, from_fields
-from services.feedback.survey.forms import T1_1
+from services.feedback.survey.forms import NOT_APPLICABLE, Half, half_of
+from services.feedback.survey.invitations import invitation_id
 from shared.errors import Invalid
 from shared.events.codes import MAX_TEXT
+from tests.feedback.builders import NUMBER, T1_1, T1_2, new_number
 
 pytestmark = pytest.mark.pure
+
+OLD = T1_1.asked_of(invitation_id(NUMBER, 1))
+"""Four questions: Q0, Y1, N1, O1."""
 
 ratings = st.integers(1, 5)
 choices = st.sampled_from(["yes", "partly", "no"])
@@ -23,13 +28,13 @@ junk = st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.
 
 def _codes(answers: object, comment: object = None) -> dict[str, str]:
     with pytest.raises(Invalid) as refused:
-        check(T1_1, answers, comment)  # type: ignore[arg-type]
+        check(OLD, answers, comment)  # type: ignore[arg-type]
     return {error.pointer: error.code for error in refused.value.errors}
 
 
 @given(legal, st.none() | words)
 def test_every_legal_answer_is_taken_as_it_is(values: dict[str, int | str], comment: str | None) -> None:
-    answers = check(T1_1, values, comment)
+    answers = check(OLD, values, comment)
 
     assert answers.values == values
     assert answers.scores == {id_: value for id_, value in values.items() if id_ in {"Q0", "N1"}}
@@ -41,13 +46,13 @@ def test_every_legal_answer_is_taken_as_it_is(values: dict[str, int | str], comm
 def test_an_html_form_says_the_same_in_text(values: dict[str, int | str]) -> None:
     fields = {id_: str(value) for id_, value in values.items()} | {"O1": ""}
 
-    assert check(T1_1, from_fields(T1_1, fields)) == check(T1_1, values)
+    assert check(OLD, from_fields(OLD, fields)) == check(OLD, values)
 
 
 @given(st.dictionaries(st.sampled_from(["Q0", "Y1", "N1", "O1", "Q9", "\ud800", "a/b"]) | st.text(max_size=5), junk), junk)
 def test_whatever_comes_in_is_either_an_answer_or_refused_with_its_places(values: dict[str, object], comment: object) -> None:
     try:
-        answers = check(T1_1, values, comment)
+        answers = check(OLD, values, comment)
     except Invalid as error:
         answers, refused = None, error.errors
     else:
@@ -105,17 +110,17 @@ def test_text_that_no_database_holds_is_refused(text: str) -> None:
 
 
 def test_the_longest_comment_is_taken_and_one_character_more_is_not() -> None:
-    assert check(T1_1, {"Q0": 5}, "好" * MAX_TEXT).comment == "好" * MAX_TEXT
+    assert check(OLD, {"Q0": 5}, "好" * MAX_TEXT).comment == "好" * MAX_TEXT
     assert _codes({"Q0": 5}, comment="好" * (MAX_TEXT + 1)) == {"/comment": "too_long"}
 
 
 def test_the_comment_may_come_as_answer_to_its_question_but_only_once() -> None:
-    assert check(T1_1, {"Q0": 5, "O1": " well done "}).comment == "well done"
+    assert check(OLD, {"Q0": 5, "O1": " well done "}).comment == "well done"
     assert _codes({"Q0": 5, "O1": "a"}, comment="b") == {"/comment": "duplicate"}
 
 
 def test_a_comment_of_blanks_is_none() -> None:
-    assert check(T1_1, {"Q0": 5}, " \r\n ").comment is None
+    assert check(OLD, {"Q0": 5}, " \r\n ").comment is None
 
 
 @pytest.mark.parametrize(
@@ -138,3 +143,47 @@ def test_a_better_score_never_makes_an_answer_low(one: int, other: int, solved: 
     worse, better = sorted([one, other])
 
     assert Answers({"Q0": worse, "Y1": solved}).is_low or not Answers({"Q0": better, "Y1": solved}).is_low
+
+
+@pytest.mark.parametrize(("half", "other"), [(Half.FIRST, "Q5"), (Half.SECOND, "N1")])
+def test_an_item_that_only_the_other_half_is_asked_is_refused_as_not_asked(half: Half, other: str) -> None:
+    questionnaire = T1_2.asked_of(invitation_id(new_number(half), 1))
+
+    with pytest.raises(Invalid) as refused:
+        check(questionnaire, {"Q0": 5, other: 5})
+
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [(f"/answers/{other}", "not_asked")]
+
+
+def test_not_applicable_is_an_answer_and_no_score() -> None:
+    questionnaire = T1_2.asked_of(invitation_id(NUMBER, 1))
+
+    answers = check(questionnaire, {"Q0": 4, "Q3": NOT_APPLICABLE, "Q4": 2})
+
+    assert answers.values == {"Q0": 4, "Q3": NOT_APPLICABLE, "Q4": 2}
+    assert answers.scores == {"Q0": 4, "Q4": 2}
+
+
+def test_the_overall_score_is_never_not_applicable() -> None:
+    assert _codes({"Q0": NOT_APPLICABLE}) == {"/answers/Q0": "wrong_type"}
+
+
+@pytest.mark.parametrize(
+    ("values", "comment", "flags"),
+    [
+        ({"Q0": 5}, None, ()),
+        ({"Q0": 2}, None, ("low",)),
+        ({"Q0": 5, "Y1": "no"}, None, ("low", "not_solved")),
+        ({"Q0": 5, "Y1": "partly"}, "I want a refund", ("complaint",)),
+        ({"Q0": 1, "Y1": "no"}, "我要投诉", ("low", "not_solved", "complaint")),
+    ],
+)
+def test_flags_say_what_an_answer_asks_for(values: dict[str, int | str], comment: str | None, flags: tuple[str, ...]) -> None:
+    assert Answers(values, comment).flags == flags
+
+
+def test_both_halves_are_about_as_large() -> None:
+    first = sum(half_of(invitation_id(f"AS-{place}", 1)) is Half.FIRST for place in range(2_000))
+
+    # five standard deviations of a fair coin
+    assert abs(first - 1_000) < 5 * (2_000 * 0.25) ** 0.5

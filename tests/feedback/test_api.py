@@ -10,11 +10,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from services.feedback.survey.forms import Half
+from shared import clock
 from shared.auth import Role
 from shared.database import Database
 from shared.events.codes import MAX_TEXT
 from shared.events.feedback import SurveyAnswered
-from tests.feedback.builders import new_number
+from tests.feedback.builders import new_number, resolved
 from tests.feedback.conftest import Surveys, headers_of
 from tests.feedback.outbox import count_told, told
 
@@ -33,9 +35,9 @@ def codes(answer: httpx.Response) -> dict[str, str]:
 
 async def table_counts(database: Database) -> dict[str, int]:
     async with database.transaction() as tx:
-        return {table: await tx.fetchval(f"SELECT count(*) FROM {table}") for table in ("answer", "comment", "outbox", "idempotency")} | {
-            "answered": await tx.fetchval("SELECT count(*) FROM invitation WHERE answered_at IS NOT NULL")
-        }
+        return {
+            table: await tx.fetchval(f"SELECT count(*) FROM {table}") for table in ("answer", "comment", "outbox", "idempotency", "opt_out")
+        } | {"answered": await tx.fetchval("SELECT count(*) FROM invitation WHERE answered_at IS NOT NULL")}
 
 
 async def test_the_questions_come_in_the_language_of_the_invitation(client: httpx.AsyncClient, surveys: Surveys) -> None:
@@ -47,14 +49,39 @@ async def test_the_questions_come_in_the_language_of_the_invitation(client: http
     assert answer.status_code == 200
     assert answer.headers["content-language"] == "zh-TW"
     survey = answer.json()
-    assert (survey["form"], survey["ticket_number"], survey["locale"]) == ("T1.1", number, "zh-TW")
-    overall, solved, recommend, comment = survey["questions"]
+    assert (survey["form"], survey["ticket_number"], survey["locale"]) == ("T1.2", number, "zh-TW")
+    questions = {question["id"]: question for question in survey["questions"]}
+    assert set(questions) == {"Q0", "Q1", "Q2", "Q3", "Q4", "Q6", "Y1", "N1", "O1"}
+    overall, solved, recommend, comment = (questions[id_] for id_ in ("Q0", "Y1", "N1", "O1"))
+    assert survey["questions"][0] == overall
     assert overall["text"] == "您對本次服務整體滿意嗎？"
-    assert (overall["id"], overall["type"], overall["required"]) == ("Q0", "rating", True)
+    assert (overall["type"], overall["required"], overall["not_applicable"], overall["lead"]) == ("rating", True, False, None)
     assert [option["value"] for option in overall["options"]] == [1, 2, 3, 4, 5]
     assert [option["value"] for option in solved["options"]] == ["yes", "partly", "no"]
     assert (recommend["low_label"], recommend["high_label"]) == ("完全不可能", "非常可能")
     assert (comment["type"], comment["options"], comment["max_length"]) == ("text", [], MAX_TEXT)
+    assert (questions["Q3"]["lead"], questions["Q3"]["not_applicable"]) == ("您對以下各方面滿意嗎？", True)
+
+
+async def test_the_half_that_is_not_asked_n1_is_asked_q5_and_gets_a_clear_refusal(client: httpx.AsyncClient, surveys: Surveys) -> None:
+    token = await surveys.open(new_number(Half.SECOND))
+    asked = {question["id"] for question in (await client.get(f"/v1/surveys/{token}")).json()["questions"]}
+
+    refused = await post(client, token, {"answers": {"Q0": 5, "N1": 9}})
+    taken = await post(client, token, {"answers": {"Q0": 5, "Q5": "not_applicable"}})
+
+    assert asked & {"N1", "Q5"} == {"Q5"}
+    assert (refused.status_code, codes(refused)) == (422, {"#/answers/N1": "not_asked"})
+    assert "read its questions" in refused.json()["errors"][0]["detail"]
+    assert taken.status_code == 201
+
+
+async def test_the_questions_and_their_order_are_the_same_whenever_one_looks(client: httpx.AsyncClient, surveys: Surveys) -> None:
+    token = await surveys.open()
+
+    looks = [(await client.get(f"/v1/surveys/{token}?lang=en")).json() for _ in range(3)]
+
+    assert looks[0] == looks[1] == looks[2]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +107,7 @@ async def test_looking_records_nothing(client: httpx.AsyncClient, surveys: Surve
         await client.get(f"/s/{token}")
         await client.get(f"/s/{token}", params={"Q0": "1", "Y1": "no"})
         await client.get(f"/s/{token}/thanks")
+        await client.get(f"/s/{token}/opt-out")
         await client.head(f"/s/{token}")
 
     assert await table_counts(feedback_database) == before
@@ -94,7 +122,7 @@ async def test_an_answer_is_taken(client: httpx.AsyncClient, surveys: Surveys, f
     assert answer.status_code == 201
     assert answer.json() | {"answered_at": None} == {
         "ticket_number": number,
-        "form": "T1.1",
+        "form": "T1.2",
         "answered_at": None,
         "will_follow_up": True,
     }
@@ -151,6 +179,9 @@ async def test_a_forged_token_looks_like_nothing(client: httpx.AsyncClient, surv
         ({"answers": {"Q0": [5]}}, {"#/answers/Q0": "wrong_type"}),
         ({"answers": {"Q0": 5, "Y1": "maybe"}}, {"#/answers/Y1": "unknown_option"}),
         ({"answers": {"Q0": 5, "Q9": 5}}, {"#/answers/Q9": "unknown_question"}),
+        ({"answers": {"Q0": 5, "Q5": 5}}, {"#/answers/Q5": "not_asked"}),
+        ({"answers": {"Q0": "not_applicable"}}, {"#/answers/Q0": "wrong_type"}),
+        ({"answers": {"Q0": 5, "N1": "not_applicable"}}, {"#/answers/N1": "wrong_type"}),
         ({"answers": {"Q0": 5, "a/b~": 5}}, {"#/answers": "unknown_question"}),
         ({"answers": {}}, {"#/answers/Q0": "required"}),
         ({"answers": {"Q0": 5, "O1": "a"}, "comment": "b"}, {"#/comment": "duplicate"}),
@@ -294,6 +325,8 @@ async def test_staff_see_invitations_with_their_answers(client: httpx.AsyncClien
         "answers": {"Q0": 5, "Y1": "no"},
         "comment": "坏了",
         "is_low": True,
+        "flags": ["low", "not_solved", "complaint"],
+        "complaint_words": ["坏了"],
     }
     assert token not in str(invitation)
 
@@ -308,9 +341,60 @@ async def test_states_are_those_of_the_moment(client: httpx.AsyncClient, surveys
     assert sorted(item["state"] for item in items) == ["cancelled", "expired", "open"]
 
 
+async def numbers(client: httpx.AsyncClient, staff: dict[str, str], **params: str) -> set[str]:
+    answer = await client.get("/v1/invitations", params=params, headers=staff)
+    assert answer.status_code == 200, answer.text
+    return {item["ticket_number"] for item in answer.json()["items"]}
+
+
+async def test_staff_list_invitations_by_where_they_stand_and_what_they_ask_for(
+    client: httpx.AsyncClient, surveys: Surveys, staff: dict[str, str]
+) -> None:
+    customer = uuid4()
+    spared, answered, angry, still_open = (new_number() for _ in range(4))
+    await surveys.open(still_open, customer_id=customer)
+    await surveys.follow(resolved(ticket_number=spared, customer_id=customer, occurred_at=clock.now()), at=clock.now())
+    await post(client, await surveys.open(answered), {"answers": {"Q0": 5}})
+    await post(client, await surveys.open(angry), {"answers": {"Q0": 5}, "comment": "再不处理我要投诉"})
+    await surveys.expired()
+    await surveys.cancelled()
+
+    assert await numbers(client, staff, state="open") == {still_open}
+    assert await numbers(client, staff, state="answered") == {answered, angry}
+    assert await numbers(client, staff, state="throttled") == {spared}
+    assert len(await numbers(client, staff, state="expired")) == len(await numbers(client, staff, state="cancelled")) == 1
+    assert await numbers(client, staff, state="scheduled") == set()
+    assert await numbers(client, staff, flag="complaint") == {angry}
+    assert await numbers(client, staff, flag="complaint", state="open") == set()
+    (item,) = (await client.get("/v1/invitations", params={"ticket": spared}, headers=staff)).json()["items"]
+    assert (item["state"], item["reason"], item["invited_at"], item["answer"]) == ("throttled", "frequency", None, None)
+
+
+async def test_a_list_may_be_limited_to_a_span_of_resolutions(client: httpx.AsyncClient, surveys: Surveys, staff: dict[str, str]) -> None:
+    old, new = new_number(), new_number()
+    await surveys.open(old, ago=timedelta(days=5))
+    await surveys.open(new)
+    middle = (clock.now() - timedelta(days=1)).isoformat()
+
+    assert await numbers(client, staff, to=middle) == {old}
+    assert await numbers(client, staff, **{"from": middle}) == {new}
+
+
+async def test_one_invitation_is_read_by_its_id(client: httpx.AsyncClient, surveys: Surveys, staff: dict[str, str]) -> None:
+    await surveys.open()
+    (listed,) = (await client.get("/v1/invitations", headers=staff)).json()["items"]
+
+    found = await client.get(f"/v1/invitations/{listed['id']}", headers=staff)
+
+    assert (found.status_code, found.json()) == (200, listed)
+    assert (await client.get(f"/v1/invitations/{uuid4()}", headers=staff)).status_code == 404
+    assert (await client.get("/v1/invitations/x", headers=staff)).status_code == 422
+    assert (await client.get(f"/v1/invitations/{listed['id']}")).status_code == 401
+
+
 async def test_pages_show_each_invitation_once(client: httpx.AsyncClient, surveys: Surveys, staff: dict[str, str]) -> None:
-    numbers = {new_number() for _ in range(5)}
-    for number in numbers:
+    wanted = {new_number() for _ in range(5)}
+    for number in wanted:
         await surveys.open(number)
 
     seen: list[str] = []
@@ -324,7 +408,7 @@ async def test_pages_show_each_invitation_once(client: httpx.AsyncClient, survey
             break
 
     assert len(seen) == 5
-    assert set(seen) == numbers
+    assert set(seen) == wanted
 
 
 async def test_a_tampered_cursor_is_refused(client: httpx.AsyncClient, surveys: Surveys, staff: dict[str, str]) -> None:
@@ -339,7 +423,27 @@ async def test_a_tampered_cursor_is_refused(client: httpx.AsyncClient, surveys: 
     assert other.status_code == 422
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "tickets=AS-1", "ticket=%00", "ticket=", "ticket=a%20b"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "tickets=AS-1",
+        "ticket=%00",
+        "ticket=",
+        "ticket=a%20b",
+        "state=gone",
+        "state=",
+        "flag=angry",
+        "from=yesterday",
+        "from=2026-11-25",
+        "from=2026-11-25T00:00:00",
+        "to=1700000000",
+        "from=2026-11-25T00:00:00Z&to=2026-11-25T00:00:00Z",
+        "from=9999-12-31T23:59:59Z",
+    ],
+)
 async def test_a_wrong_query_is_refused(client: httpx.AsyncClient, staff: dict[str, str], query: str) -> None:
     assert (await client.get(f"/v1/invitations?{query}", headers=staff)).status_code == 422
 

@@ -35,7 +35,9 @@ async def test_planned_surveys_are_sent_when_they_are_due_each_once(feedback_dat
     runtime = Runtime.for_tests(feedback_database, patient)
     surveys = Surveys.of(runtime)
     yesterday, now = clock.now() - timedelta(hours=25), clock.now()
-    await surveys.follow(*(resolved(ticket_number=new_number(), occurred_at=yesterday) for _ in range(3)), at=yesterday)
+    await surveys.follow(
+        *(resolved(ticket_number=new_number(), customer_id=uuid4(), occurred_at=yesterday) for _ in range(3)), at=yesterday
+    )
     await surveys.follow(resolved(ticket_number=new_number(), occurred_at=now), at=now)
     assert await count_told(feedback_database) == 0
 
@@ -46,7 +48,7 @@ async def test_planned_surveys_are_sent_when_they_are_due_each_once(feedback_dat
     assert len(await told(feedback_database, SurveyInvited)) == 3
     assert len({mail.link for mail in await told(feedback_database, FeedbackNotificationRequested)}) == 3
     async with feedback_database.transaction() as tx:
-        assert await tx.fetchval("SELECT count(*) FROM timer") == 1
+        assert await tx.fetchval("SELECT count(*) FROM timer WHERE kind = 'survey_invitation'") == 1
 
 
 @pytest.mark.postgres

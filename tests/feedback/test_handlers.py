@@ -7,15 +7,20 @@ import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
-from uuid import UUID, uuid4
+from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
 
-from services.feedback import handlers, store
-from services.feedback.handlers import Inviting, UnknownSurvey
+from services.feedback.handlers import answering, inviting
+from services.feedback.handlers.answering import Taken, UnknownSurvey
+from services.feedback.handlers.inviting import Inviting
+from services.feedback.store import invitations as store
+from services.feedback.store.invitations import Filters
 from services.feedback.survey.answers import Answers
-from services.feedback.survey.invitations import AlreadyAnswered, Invitation, SurveyEnded, Timing
+from services.feedback.survey.invitations import AlreadyAnswered, SurveyEnded
+from services.feedback.survey.rules import usual
 from shared.database import Database
 from shared.errors import Invalid
 from shared.events.codes import Locale
@@ -24,18 +29,20 @@ from shared.events.feedback import SurveyAnswered, SurveyCancelled, SurveyInvite
 from shared.events.intake import CustomerRegistered
 from shared.events.notification import FeedbackNotificationRequested
 from shared.events.tickets import TicketMessageAdded
+from shared.timers import Timer
 from tests.feedback.builders import AT_ONCE, CUSTOMER, MOMENT, NUMBER, dimensions, reopened, resolved
 from tests.feedback.outbox import count_told, told
 
 pytestmark = pytest.mark.postgres
 
 INVITING = Inviting(AT_ONCE, "https://feedback.example")
-TOMORROW = Inviting(Timing(delay=timedelta(hours=24), lifetime=timedelta(days=14)), "https://feedback.example")
+TOMORROW = Inviting(usual(timedelta(hours=24)), "https://feedback.example")
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-async def follow(database: Database, *facts: Event, inviting: Inviting = INVITING, at: datetime = MOMENT) -> None:
+async def follow(database: Database, *facts: Event, ways: Inviting = INVITING, at: datetime = MOMENT) -> None:
     async with database.transaction() as tx:
-        await handlers.follow(tx, facts, inviting=inviting, at=at)
+        await inviting.follow(tx, facts, inviting=ways, at=at)
 
 
 async def invite(database: Database, **changes: object) -> str:
@@ -47,11 +54,9 @@ async def invite(database: Database, **changes: object) -> str:
     return mails[-1].link.rpartition("/")[2]
 
 
-async def answer(
-    database: Database, token: str, given: Mapping[str, object], comment: object = None, at: datetime = MOMENT
-) -> tuple[Invitation, Answers]:
+async def answer(database: Database, token: str, given: Mapping[str, object], comment: object = None, at: datetime = MOMENT) -> Taken:
     async with database.transaction() as tx:
-        return await handlers.answer(tx, token, given, comment, locale=None, door="rest", at=at)
+        return await answering.answer(tx, token, given, comment, locale=None, door="rest", zone=SHANGHAI, at=at)
 
 
 async def rows(database: Database, query: str) -> list[asyncpg.Record]:
@@ -64,7 +69,7 @@ async def test_a_resolution_invites_the_customer_and_asks_for_one_mail(feedback_
 
     (event,) = await told(feedback_database, SurveyInvited)
     (mail,) = await told(feedback_database, FeedbackNotificationRequested)
-    assert (event.ticket_number, event.episode, event.form, event.customer_id) == (NUMBER, 1, "T1.1", CUSTOMER)
+    assert (event.ticket_number, event.episode, event.form, event.customer_id) == (NUMBER, 1, "T1.2", CUSTOMER)
     assert event.dimensions == dimensions()
     assert event.expires_at == MOMENT + timedelta(days=14)
     assert mail.link == f"https://feedback.example/s/{token}"
@@ -103,14 +108,14 @@ async def test_a_batch_that_is_rolled_back_and_run_again_sends_a_link_that_works
 
     async def crash() -> None:
         async with feedback_database.transaction() as tx:
-            await handlers.follow(tx, [resolved()], inviting=INVITING, at=MOMENT)
+            await inviting.follow(tx, [resolved()], inviting=INVITING, at=MOMENT)
             raise Crash
 
     with pytest.raises(Crash):
         await crash()
     token = await invite(feedback_database)
 
-    assert (await answer(feedback_database, token, {"Q0": 5}))[1].overall == 5
+    assert (await answer(feedback_database, token, {"Q0": 5})).answers.overall == 5
     assert len(await told(feedback_database, FeedbackNotificationRequested)) == 1
 
 
@@ -168,39 +173,39 @@ async def test_the_survey_speaks_the_language_of_the_request_or_else_of_the_cust
     assert mail.locale == language
 
 
-async def test_of_a_customer_only_the_language_is_copied(feedback_database: Database) -> None:
+async def test_of_a_customer_only_the_language_and_the_consent_to_surveys_are_copied(feedback_database: Database) -> None:
     await follow(feedback_database, CustomerRegistered(occurred_at=MOMENT, customer_id=CUSTOMER, name="林小姐", locale="zh-HK"))
 
     (row,) = await rows(feedback_database, "SELECT * FROM customer")
-    assert dict(row) == {"id": CUSTOMER, "locale": "zh-TW"}
+    assert dict(row) == {"id": CUSTOMER, "locale": "zh-TW", "consents": True}
 
 
 async def test_a_delayed_survey_is_sent_by_its_timer_and_not_before(feedback_database: Database) -> None:
-    await follow(feedback_database, resolved(), inviting=TOMORROW)
+    await follow(feedback_database, resolved(), ways=TOMORROW)
     (timer,) = await rows(feedback_database, "SELECT * FROM timer")
     assert await count_told(feedback_database) == 0
     assert timer["due_at"] == MOMENT + timedelta(hours=24)
 
     async with feedback_database.transaction() as tx:
-        ids = await store.lock_free(tx, [UUID(timer["subject"])])
-        await handlers.send_due(tx, ids, inviting=TOMORROW, at=MOMENT + timedelta(hours=24))
+        await inviting.fire(tx, [Timer(**timer)], inviting=TOMORROW, at=MOMENT + timedelta(hours=24))
 
     (event,) = await told(feedback_database, SurveyInvited)
     assert event.expires_at == MOMENT + timedelta(days=15)
     (mail,) = await told(feedback_database, FeedbackNotificationRequested)
     assert mail.link is not None
     token = mail.link.rpartition("/")[2]
-    assert (await answer(feedback_database, token, {"Q0": 4}, at=MOMENT + timedelta(days=2)))[0].answered_at
+    assert (await answer(feedback_database, token, {"Q0": 4}, at=MOMENT + timedelta(days=2))).survey.invitation.answered_at
 
 
 async def test_a_delayed_survey_of_a_reopened_ticket_is_never_sent(feedback_database: Database) -> None:
-    await follow(feedback_database, resolved(), inviting=TOMORROW)
-    await follow(feedback_database, reopened(), inviting=TOMORROW)
+    await follow(feedback_database, resolved(), ways=TOMORROW)
+    await follow(feedback_database, reopened(), ways=TOMORROW)
 
     assert await rows(feedback_database, "SELECT * FROM timer") == []
     async with feedback_database.transaction() as tx:
         ids = [row["id"] for row in await tx.fetch("SELECT id FROM invitation")]
-        await handlers.send_due(tx, ids, inviting=TOMORROW, at=MOMENT + timedelta(hours=24))
+        timers = [Timer(inviting.SEND, str(id_), 1, MOMENT) for id_ in ids]
+        await inviting.fire(tx, timers, inviting=TOMORROW, at=MOMENT + timedelta(hours=24))
     assert await count_told(feedback_database) == 0
 
 
@@ -208,7 +213,8 @@ async def test_a_timer_that_fires_again_sends_nothing_again(feedback_database: D
     await follow(feedback_database, resolved())
     async with feedback_database.transaction() as tx:
         ids = [row["id"] for row in await tx.fetch("SELECT id FROM invitation")]
-        await handlers.send_due(tx, ids, inviting=INVITING, at=MOMENT)
+        timers = [Timer(inviting.SEND, str(id_), 1, MOMENT) for id_ in ids]
+        await inviting.fire(tx, timers, inviting=INVITING, at=MOMENT)
 
     assert len(await told(feedback_database, SurveyInvited)) == 1
 
@@ -219,7 +225,7 @@ async def test_an_answer_is_told_as_numbers_with_the_dimensions_of_the_resolutio
 
     (event,) = await told(feedback_database, SurveyAnswered)
     assert (event.overall, event.solved, event.recommend, event.scores) == (2, "partly", 6, {"Q0": 2, "N1": 6})
-    assert (event.has_comment, event.locale, event.form) == (True, "zh-CN", "T1.1")
+    assert (event.has_comment, event.locale, event.form) == (True, "zh-CN", "T1.2")
     assert event.dimensions == dimensions()
     assert (event.resolved_at, event.occurred_at) == (MOMENT, MOMENT + timedelta(days=1))
 
@@ -230,7 +236,7 @@ async def test_the_comment_stands_apart_so_that_it_can_be_erased(feedback_databa
 
     async with feedback_database.transaction() as tx:
         await tx.execute("DELETE FROM comment")
-        (listed,) = await store.page(tx, ticket=NUMBER, after=None, limit=10)
+        (listed,) = await store.page(tx, Filters(ticket=NUMBER), at=MOMENT, after=None, limit=10)
     assert listed.answers == Answers({"Q0": 2}, None)
 
 
@@ -255,13 +261,13 @@ async def test_of_fifty_answers_at_once_one_is_taken(feedback_database: Database
     assert len(taken) == 1
     assert all(isinstance(result, AlreadyAnswered) for result in results if isinstance(result, BaseException))
     (event,) = await told(feedback_database, SurveyAnswered)
-    assert event.overall == taken[0][1].overall
+    assert event.overall == taken[0].answers.overall
 
 
 async def test_an_answer_and_a_reopening_at_once_leave_one_of_both(feedback_database: Database) -> None:
     for _ in range(10):
         number = f"AS-20261201-{uuid4().hex[:7]}"
-        token = await invite(feedback_database, ticket_number=number)
+        token = await invite(feedback_database, ticket_number=number, customer_id=uuid4())
         given, _ = await asyncio.gather(
             answer(feedback_database, token, {"Q0": 3}),
             follow(feedback_database, reopened(ticket_number=number)),
@@ -279,7 +285,7 @@ async def test_an_answer_that_does_not_fit_leaves_the_survey_open(feedback_datab
     with pytest.raises(Invalid):
         await answer(feedback_database, token, {"Q0": 6})
     assert await rows(feedback_database, "SELECT * FROM answer") == []
-    assert (await answer(feedback_database, token, {"Q0": 4}))[1].overall == 4
+    assert (await answer(feedback_database, token, {"Q0": 4})).answers.overall == 4
 
 
 @pytest.mark.parametrize("token", ["", "short", "A" * 32, "A" * 33, "../" * 10 + "ab", "\0" * 32, "\ud800" * 32])
@@ -319,7 +325,9 @@ async def test_staff_find_a_survey_by_any_number_of_its_ticket(feedback_database
     )
 
     async with feedback_database.transaction() as tx:
-        found = [await store.page(tx, ticket=name, after=None, limit=10) for name in (NUMBER, "AS-20261202-ALIAS1X", "AS-1")]
+        found = [
+            await store.page(tx, Filters(ticket=name), at=MOMENT, after=None, limit=10) for name in (NUMBER, "AS-20261202-ALIAS1X", "AS-1")
+        ]
     assert [[listed.invitation.ticket_number for listed in page] for page in found] == [[NUMBER], [NUMBER], []]
 
 
@@ -329,7 +337,7 @@ async def test_pages_of_invitations_hold_each_once_newest_first(feedback_databas
 
     seen, after = [], None
     async with feedback_database.transaction() as tx:
-        while page := await store.page(tx, ticket=None, after=after, limit=2):
+        while page := await store.page(tx, Filters(), at=MOMENT, after=after, limit=2):
             seen += page
             after = page[-1].position
     assert len({listed.invitation.id for listed in seen}) == len(seen) == 9
@@ -339,7 +347,7 @@ async def test_pages_of_invitations_hold_each_once_newest_first(feedback_databas
 async def test_the_language_in_which_it_was_read_goes_with_the_answer(feedback_database: Database) -> None:
     token = await invite(feedback_database)
     async with feedback_database.transaction() as tx:
-        await handlers.answer(tx, token, {"Q0": 5}, locale=Locale.EN, door="page", at=MOMENT)
+        await answering.answer(tx, token, {"Q0": 5}, locale=Locale.EN, door="page", zone=SHANGHAI, at=MOMENT)
 
     (event,) = await told(feedback_database, SurveyAnswered)
     assert event.locale == "en"

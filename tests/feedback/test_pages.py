@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,12 +14,14 @@ from services.feedback.app import create_app
 from services.feedback.pages.rendering import ASSETS
 from services.feedback.pages.wording import WORDS
 from services.feedback.settings import FeedbackSettings
-from services.feedback.survey.forms import T1_1
+from services.feedback.survey.forms import Half, Kind
+from services.feedback.survey.invitations import invitation_id
+from shared import clock
 from shared.database import Database
 from shared.events.codes import MAX_TEXT, Locale
-from shared.events.feedback import SurveyAnswered
+from shared.events.feedback import SurveyAnswered, SurveyOptedOut
 from shared.runtime import Runtime
-from tests.feedback.builders import new_number
+from tests.feedback.builders import T1_2, dimensions, new_number, resolved
 from tests.feedback.conftest import Surveys
 from tests.feedback.outbox import told
 
@@ -70,7 +73,10 @@ async def test_the_page_asks_in_every_language(client: httpx.AsyncClient, survey
     assert answer.status_code == 200
     assert page.all("html", lang=locale.value)
     assert answer.headers["content-language"] == locale.value
-    assert all(question.words[locale] in page.words for question in T1_1.questions)
+    asked = T1_2.asked_of(invitation_id(number, 1))
+    assert all(question.words[locale] in page.words for question in asked.questions)
+    assert WORDS[locale].not_applicable in page.words
+    assert WORDS[locale].opt_out in page.words
     assert WORDS[locale].privacy in page.words
     assert number in page.words
 
@@ -84,14 +90,30 @@ async def test_the_page_speaks_the_language_of_the_mail_whatever_the_browser_lik
 
 
 async def test_every_answer_of_the_form_has_a_label_and_every_group_a_legend(client: httpx.AsyncClient, surveys: Surveys) -> None:
-    page = Page((await client.get(f"/s/{await surveys.open()}")).text)
+    number = new_number()
+    page = Page((await client.get(f"/s/{await surveys.open(number)}")).text)
 
-    assert len(page.all("fieldset")) == len(page.all("legend")) == 3
-    assert len(page.all("input", type="radio")) == 5 + 3 + 11 == len(page.all("label")) - 1
+    asked = T1_2.asked_of(invitation_id(number, 1)).questions
+    choices = [question for question in asked if question.kind is not Kind.TEXT]
+    options = sum(len(question.options) + question.not_applicable for question in choices)
+    assert len(page.all("fieldset")) == len(page.all("legend")) == len(choices) == 8
+    assert len(page.all("input", type="radio")) == options == len(page.all("label")) - 1
     assert page.all("label", **{"for": "O1"})
     assert page.all("textarea", id="O1", name="O1", maxlength=str(MAX_TEXT))
     assert len(page.all("h1")) == 1
     assert len(page.all("main")) == 1
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+async def test_the_page_shows_at_most_ten_items_in_the_order_of_the_customer(client: httpx.AsyncClient, surveys: Surveys) -> None:
+    for half in Half:
+        number = new_number(half)
+        page = Page((await client.get(f"/s/{await surveys.open(number)}")).text)
+
+        shown = [found["id"] or found["name"] for name, found in page.elements if name in {"fieldset", "textarea"}]
+        assert shown == [question.id for question in T1_2.asked_of(invitation_id(number, 1)).questions]
+        assert len(shown) <= 10
 
 
 async def test_the_page_needs_no_script_and_nothing_from_elsewhere(client: httpx.AsyncClient, surveys: Surveys) -> None:
@@ -99,7 +121,7 @@ async def test_the_page_needs_no_script_and_nothing_from_elsewhere(client: httpx
 
     assert not page.all("script")
     addresses = [value for _, attributes in page.elements for name, value in attributes.items() if name in {"src", "href", "action"}]
-    assert all(re.fullmatch(r"(assets/|\?lang=|#).*", value or "") for value in addresses)
+    assert all(re.fullmatch(r"(assets/|\?lang=|#|[A-Za-z0-9_-]{32}/opt-out).*", value or "") for value in addresses)
     assert not [attributes for _, attributes in page.elements if "style" in attributes or any(name.startswith("on") for name in attributes)]
 
 
@@ -189,6 +211,90 @@ async def test_a_form_without_the_overall_score_comes_back_with_what_was_given(c
     assert '<b>夹带</b> & "引号"' in page.words
     assert not page.all("b", **{}) or "夹带</b>" not in answer.text
     assert page.words.lstrip().startswith("有误：")
+
+
+async def test_the_language_changes_without_losing_what_was_entered(
+    client: httpx.AsyncClient, surveys: Surveys, feedback_database: Database
+) -> None:
+    token = await surveys.open()
+
+    answer = await submit(client, token, Q0="2", Q3="not_applicable", O1="等太久", lang="zh-CN", switch="en")
+
+    page = Page(answer.text)
+    assert answer.status_code == 200
+    assert page.all("html", lang="en")
+    assert "checked" in page.all("input", name="Q0", value="2")[0]
+    assert "checked" in page.all("input", name="Q3", value="not_applicable")[0]
+    assert "等太久" in page.words
+    assert await told(feedback_database, SurveyAnswered) == []
+
+
+async def test_the_enter_key_sends_and_does_not_change_the_language(client: httpx.AsyncClient, surveys: Surveys) -> None:
+    page = Page((await client.get(f"/s/{await surveys.open()}")).text)
+
+    # a browser takes the first button of the form
+    assert "value" not in page.all("button")[0]
+    assert [button["value"] for button in page.all("button", name="switch")] == [locale.value for locale in Locale]
+
+
+async def test_not_applicable_is_taken_from_the_page_as_no_score(
+    client: httpx.AsyncClient, surveys: Surveys, feedback_database: Database
+) -> None:
+    token = await surveys.open()
+
+    assert (await submit(client, token, Q0="4", Q3="not_applicable", Q4="5")).status_code == 303
+    (event,) = await told(feedback_database, SurveyAnswered)
+    assert event.scores == {"Q0": 4, "Q4": 5}
+
+
+async def test_after_a_complaint_the_page_asks_the_one_question_and_takes_its_answer(
+    client: httpx.AsyncClient, surveys: Surveys, feedback_database: Database
+) -> None:
+    customer, number, now = uuid4(), new_number(), clock.now()
+    await surveys.open(customer_id=customer)
+    complaint = resolved(ticket_number=number, customer_id=customer, occurred_at=now, dimensions=dimensions(type="complaint"), locale="en")
+    await surveys.follow(complaint, at=now)
+    token = await surveys.token_of(number)
+
+    page = Page((await client.get(f"/s/{token}")).text)
+    answer = await submit(client, token, Y1="no")
+
+    assert len(page.all("fieldset")) == 1
+    assert WORDS[Locale.EN].service_title in page.words
+    assert answer.status_code == 303
+    (event,) = await told(feedback_database, SurveyAnswered)
+    assert (event.form, event.solved, event.overall, event.flags) == ("S1.1", "no", None, ("low", "not_solved"))
+
+
+async def test_a_customer_opts_out_by_the_link_in_two_steps(
+    client: httpx.AsyncClient, surveys: Surveys, feedback_database: Database
+) -> None:
+    token = await surveys.open(locale="en")
+    words = WORDS[Locale.EN]
+
+    asked = Page((await client.get(f"/s/{token}/opt-out")).text)
+    done = await client.post(f"/s/{token}/opt-out")
+    page = await client.get(str(httpx.URL(f"https://feedback.example/s/{token}/opt-out").join(done.headers["location"])))
+    again = await client.post(f"/s/{token}/opt-out", data={"List-Unsubscribe": "One-Click"})
+
+    assert words.opt_out_title in asked.words
+    assert len(asked.all("button")) == 1
+    assert (done.status_code, again.status_code) == (303, 303)
+    assert words.opted_out_title in Page(page.text).words
+    (event,) = await told(feedback_database, SurveyOptedOut)
+    assert (event.opted_out, event.by) == (True, "customer")
+
+
+async def test_the_link_to_opt_out_works_when_the_survey_has_ended(client: httpx.AsyncClient, surveys: Surveys) -> None:
+    for token in (await surveys.expired(), await surveys.cancelled()):
+        assert (await client.get(f"/s/{token}/opt-out")).status_code == 200
+        assert (await client.post(f"/s/{token}/opt-out")).status_code == 303
+
+
+async def test_a_forged_link_opts_nobody_out(client: httpx.AsyncClient, feedback_database: Database) -> None:
+    for method in ("GET", "POST"):
+        assert (await client.request(method, f"/s/{FORGED}/opt-out")).status_code == 404
+    assert await told(feedback_database, SurveyOptedOut) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ nothing again. Links inside the pages are relative: the service may be published
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, cast
@@ -16,13 +16,14 @@ from fastapi import Query, Response
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from services.feedback import handlers, store
+from services.feedback.handlers import answering, preferences
+from services.feedback.handlers.answering import Survey
 from services.feedback.pages import rendering
-from services.feedback.pages.rendering import ASSETS, House
+from services.feedback.pages.rendering import ASSETS, Entered, House
 from services.feedback.settings import FeedbackSettings
+from services.feedback.store import answers as answers_store
 from services.feedback.survey.answers import from_fields
-from services.feedback.survey.forms import FORMS
-from services.feedback.survey.invitations import Invitation, require_open
+from services.feedback.survey.invitations import require_open
 from services.feedback.survey.language import closest, preferred
 from shared import clock, http
 from shared.database import is_transient
@@ -38,6 +39,8 @@ POLICY: Final = "default-src 'none'; style-src 'self'; img-src 'self'; form-acti
 MAX_FIELDS: Final = 100
 FORM: Final = "application/x-www-form-urlencoded"
 LANGUAGE: Final = "lang"
+SWITCH: Final = "switch"
+"""The field of the buttons that change the language and keep what was entered."""
 
 _BY_LINK: Final = http.PUBLIC("customers have no key: the token in the link, 192 random bits, is the credential")
 _SECONDS_OF_A_YEAR: Final = 365 * 24 * 3600
@@ -97,17 +100,17 @@ class Visit:
         settings = self.runtime.settings
         return House(settings.organisation, settings.timezone, settings.contact_url)
 
-    def locale(self, invitation: Invitation | None) -> Locale:
+    def locale(self, survey: Survey | None) -> Locale:
         """What was asked for, else the language of the mail, else what the browser likes."""
-        return self.asked_for or (invitation.locale if invitation else None) or self.accepts or DEFAULT_LOCALE
+        return self.asked_for or (survey.invitation.locale if survey else None) or self.accepts or DEFAULT_LOCALE
 
-    async def find(self) -> Invitation:
-        """The invitation of the link."""
+    async def find(self) -> Survey:
+        """The survey of the link."""
         async with self.runtime.database.transaction() as tx:
-            return await handlers.find(tx, self.token)
+            return await answering.find(tx, self.token)
 
 
-Work = Callable[[Visit, Invitation], Awaitable[Response]]
+Work = Callable[[Visit, Survey], Awaitable[Response]]
 
 
 @router.get(
@@ -161,50 +164,98 @@ async def show_thanks(request: Request, token: str, lang: Lang = None) -> Respon
     return await _welcome(Visit.of(request, token, lang), _thank)
 
 
+@router.get(
+    "/s/{token}/opt-out",
+    scope=_BY_LINK,
+    operation_id="showOptOut",
+    response_class=HTMLResponse,
+    responses=_pages(200, 404, 500, 503),
+)
+async def show_opt_out(request: Request, token: str, lang: Lang = None) -> Response:
+    """Asks whether the customer wants no more surveys, or says that he gets none. Never records anything."""
+    return await _welcome(Visit.of(request, token, lang), _show_opt_out)
+
+
+@router.post(
+    "/s/{token}/opt-out",
+    scope=_BY_LINK,
+    operation_id="submitOptOut",
+    response_class=Response,
+    status_code=303,
+    responses={303: {"description": "recorded; leads to the page that says so"}, **_pages(404, 500, 503)},
+)
+async def submit_opt_out(request: Request, token: str, lang: Lang = None) -> Response:
+    """No more surveys for the person behind this link, whatever became of this one. The body is not read, so that the one click of a mail
+    program (RFC 8058) does it too."""
+    return await _welcome(Visit.of(request, token, lang), _opt_out)
+
+
 async def _welcome(visit: Visit, work: Work) -> Response:
-    """Do the work for the invitation of the link; every refusal becomes a page."""
-    invitation: Invitation | None = None
+    """Do the work for the survey of the link; every refusal becomes a page."""
+    survey: Survey | None = None
     try:
-        invitation = await visit.find()
-        return await work(visit, invitation)
+        survey = await visit.find()
+        return await work(visit, survey)
     except ServiceError as error:
         refusal = error
     except Exception as error:
         if not is_transient(error):
             raise
         refusal = Unavailable("the database is away")
-    locale = visit.locale(invitation)
+    locale = visit.locale(survey)
     return _html(rendering.refusal_page(visit.house, locale, refusal), locale, status=problem_type(type(refusal)).status)
 
 
-async def _show(visit: Visit, invitation: Invitation) -> Response:
-    require_open(invitation, at=visit.at)
-    locale = visit.locale(invitation)
-    return _html(rendering.survey_page(visit.house, locale, invitation, FORMS[invitation.form]), locale)
+async def _show(visit: Visit, survey: Survey) -> Response:
+    require_open(survey.invitation, at=visit.at)
+    locale = visit.locale(survey)
+    return _html(rendering.survey_page(visit.house, locale, survey, visit.token), locale)
 
 
-async def _submit(visit: Visit, invitation: Invitation) -> Response:
-    require_open(invitation, at=visit.at)
-    form = FORMS[invitation.form]
+async def _submit(visit: Visit, survey: Survey) -> Response:
+    require_open(survey.invitation, at=visit.at)
     fields = await _fields(visit.request)
-    locale = closest(fields.pop(LANGUAGE, None)) or visit.locale(invitation)
+    locale = closest(fields.pop(LANGUAGE, None)) or visit.locale(survey)
+    if (wanted := closest(fields.pop(SWITCH, None))) is not None:
+        return _html(rendering.survey_page(visit.house, wanted, survey, visit.token, Entered(fields)), wanted)
     try:
-        async with visit.runtime.database.transaction() as tx:
-            await handlers.answer(tx, visit.token, from_fields(form, fields), locale=locale, door="page", at=visit.at)
+        await _answer(visit, survey, fields, locale)
     except Invalid as refused:
-        page = rendering.survey_page(visit.house, locale, invitation, form, given=fields, errors=refused.errors)
+        page = rendering.survey_page(visit.house, locale, survey, visit.token, Entered(fields, refused.errors))
         return _html(page, locale, status=422)
     visit.runtime.wakeup()
     return Response(status_code=303, headers={"Location": f"{visit.token}/thanks?{LANGUAGE}={locale.value}"})
 
 
-async def _thank(visit: Visit, invitation: Invitation) -> Response:
+async def _answer(visit: Visit, survey: Survey, fields: Mapping[str, str], locale: Locale) -> None:
+    given = from_fields(survey.questionnaire, fields)
+    zone = visit.runtime.settings.timezone
     async with visit.runtime.database.transaction() as tx:
-        answers = await store.answers_to(tx, invitation.id)
-    locale = visit.locale(invitation)
-    if answers is None:
+        await answering.answer(tx, visit.token, given, locale=locale, door="page", zone=zone, at=visit.at)
+
+
+async def _thank(visit: Visit, survey: Survey) -> Response:
+    async with visit.runtime.database.transaction() as tx:
+        answers = await answers_store.to(tx, survey.invitation.id)
+    locale = visit.locale(survey)
+    if survey.invitation.answered_at is None:
         return Response(status_code=303, headers={"Location": f"../{visit.token}?{LANGUAGE}={locale.value}"})
-    return _html(rendering.thanks_page(visit.house, locale, invitation, is_low=answers.is_low), locale)
+    return _html(rendering.thanks_page(visit.house, locale, survey, is_low=answers is not None and answers.is_low), locale)
+
+
+async def _show_opt_out(visit: Visit, survey: Survey) -> Response:
+    async with visit.runtime.database.transaction() as tx:
+        held = await preferences.of_customer(tx, survey.invitation.customer_id)
+    locale = visit.locale(survey)
+    page = rendering.opted_out_page if held.standing.opted_out else rendering.opt_out_page
+    return _html(page(visit.house, locale), locale)
+
+
+async def _opt_out(visit: Visit, survey: Survey) -> Response:
+    async with visit.runtime.database.transaction() as tx:
+        await preferences.opt_out_by_link(tx, visit.token, at=visit.at)
+    visit.runtime.wakeup()
+    return Response(status_code=303, headers={"Location": f"opt-out?{LANGUAGE}={visit.locale(survey).value}"})
 
 
 async def _fields(request: BoundedRequest) -> dict[str, str]:

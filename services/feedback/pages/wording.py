@@ -1,4 +1,4 @@
-"""What the pages say, in each of our languages; translated by meaning, not converted. The questions are in survey/forms.py."""
+"""What the pages say, in each of our languages; translated by meaning, not converted. The questions are rows of the table `form`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ LANGUAGES: Final[Mapping[Locale, str]] = {Locale.ZH_CN: "简体中文", Locale.Z
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """All sentences of the pages in one language. ``{number}`` is the ticket, ``{moment}`` a date and time."""
+    """All sentences of the pages in one language. ``{number}`` is the ticket, ``{moment}`` a date, with its time where it matters."""
 
     service: str
     switch: str
     title: str
     lead: str
+    service_title: str
+    service_lead: str
     deadline: str
+    anonymous: str
     privacy: str
-    optional: str
+    anonymous_privacy: str
+    required: str
+    not_applicable: str
+    progress: str
     submit: str
     error_prefix: str
     errors_title: str
@@ -30,6 +36,7 @@ class Words:
     thanks_title: str
     thanks: str
     sorry: str
+    no_way_back: str
     used_title: str
     used: str
     expired_title: str
@@ -41,6 +48,12 @@ class Words:
     failed_title: str
     failed: str
     contact: str
+    opt_out: str
+    opt_out_title: str
+    opt_out_text: str
+    opt_out_button: str
+    opted_out_title: str
+    opted_out_text: str
 
     def error(self, code: str) -> str:
         """What is wrong with an answer, for a person."""
@@ -52,9 +65,15 @@ ZH_CN: Final = Words(
     switch="语言",
     title="您的服务体验如何？",
     lead="您的服务单 {number} 已处理完成。请告诉我们您的感受，大约需要一分钟。",
+    service_title="您的投诉解决了吗？",
+    service_lead="您的投诉 {number} 已处理完成。我们只想确认一件事：",
     deadline="可填写至 {moment}。",
+    anonymous="本次评价为匿名：您的回答不会与您或服务单关联，我们只保存回答的日期。请勿在文字中填写姓名、电话等信息。",
     privacy="您的回答会与该服务单一同保存，用于改进服务；如果问题仍未解决，我们会继续跟进。",
-    optional="选填",
+    anonymous_privacy="回答只用于汇总统计。由于无法得知是谁填写，我们不能据此跟进；如问题仍未解决，请直接联系我们。",
+    required="必答",
+    not_applicable="不适用",
+    progress="必答题",
     submit="提交评价",
     error_prefix="有误：",
     errors_title="请检查以下内容",
@@ -67,6 +86,7 @@ ZH_CN: Final = Words(
     thanks_title="感谢您的评价",
     thanks="您的回答已收到，它会帮助我们做得更好。",
     sorry="很抱歉这次没有让您满意。我们会重新跟进服务单 {number}，并与您联系。",
+    no_way_back="由于本次评价是匿名的，我们无法据此跟进。如果服务单 {number} 的问题仍未解决，请直接联系我们。",
     used_title="此问卷已填写",
     used="您已于 {moment} 提交回答。每份问卷只能填写一次，以首次提交为准。",
     expired_title="此问卷已过期",
@@ -78,6 +98,12 @@ ZH_CN: Final = Words(
     failed_title="暂时无法处理",
     failed="您的回答尚未保存。请稍后再试。",
     contact="联系我们",
+    opt_out="不再接收满意度调查",
+    opt_out_title="不再接收满意度调查？",
+    opt_out_text="确认后，我们不会再向您发送满意度调查。与您的服务单有关的通知，以及投诉处理后的“是否已解决”确认，仍会发送。",
+    opt_out_button="确认，不再接收",
+    opted_out_title="已为您取消满意度调查",
+    opted_out_text="您不会再收到满意度调查。如果改变主意，请联系我们。",
 )
 
 ZH_TW: Final = Words(
@@ -85,9 +111,15 @@ ZH_TW: Final = Words(
     switch="語言",
     title="您的服務體驗如何？",
     lead="您的服務單 {number} 已處理完成。請告訴我們您的感受，大約需要一分鐘。",
+    service_title="您的投訴解決了嗎？",
+    service_lead="您的投訴 {number} 已處理完成。我們只想確認一件事：",
     deadline="可填寫至 {moment}。",
+    anonymous="本次評價為匿名：您的回答不會與您或服務單連結，我們只保存回答的日期。請勿在文字中填寫姓名、電話等資訊。",
     privacy="您的回答會與該服務單一併保存，用於改善服務；若問題仍未解決，我們會繼續跟進。",
-    optional="選填",
+    anonymous_privacy="回答只用於彙總統計。由於無法得知是誰填寫，我們不能據此跟進；若問題仍未解決，請直接與我們聯繫。",
+    required="必答",
+    not_applicable="不適用",
+    progress="必答題",
     submit="送出評價",
     error_prefix="有誤：",
     errors_title="請檢查以下內容",
@@ -100,6 +132,7 @@ ZH_TW: Final = Words(
     thanks_title="感謝您的評價",
     thanks="您的回答已收到，它會幫助我們做得更好。",
     sorry="很抱歉這次沒有讓您滿意。我們會重新跟進服務單 {number}，並與您聯繫。",
+    no_way_back="由於本次評價是匿名的，我們無法據此跟進。若服務單 {number} 的問題仍未解決，請直接與我們聯繫。",
     used_title="此問卷已填寫",
     used="您已於 {moment} 送出回答。每份問卷只能填寫一次，以首次送出為準。",
     expired_title="此問卷已過期",
@@ -111,6 +144,12 @@ ZH_TW: Final = Words(
     failed_title="暫時無法處理",
     failed="您的回答尚未儲存。請稍後再試。",
     contact="聯絡我們",
+    opt_out="不再接收滿意度調查",
+    opt_out_title="不再接收滿意度調查？",
+    opt_out_text="確認後，我們不會再寄送滿意度調查給您。與您的服務單有關的通知，以及投訴處理後的「是否已解決」確認，仍會寄送。",
+    opt_out_button="確認，不再接收",
+    opted_out_title="已為您取消滿意度調查",
+    opted_out_text="您不會再收到滿意度調查。若改變主意，請與我們聯繫。",
 )
 
 EN: Final = Words(
@@ -118,9 +157,21 @@ EN: Final = Words(
     switch="Language",
     title="How did we do?",
     lead="Your request {number} has been resolved. Please tell us how it went. It takes about a minute.",
+    service_title="Is your complaint solved?",
+    service_lead="We have finished working on your complaint {number}. There is just one thing we would like to know:",
     deadline="You can answer until {moment}.",
+    anonymous=(
+        "This survey is anonymous: your answers are not linked to you or to your request, and we keep only the day. Please write "
+        "nothing that tells who you are."
+    ),
     privacy="Your answers are kept with this request so that we can improve, and follow up if something is still wrong.",
-    optional="optional",
+    anonymous_privacy=(
+        "The answers are only used in sums. As we cannot know whose they are, we cannot follow them up: if something is still "
+        "wrong, please contact us."
+    ),
+    required="required",
+    not_applicable="Not applicable",
+    progress="Required answers",
     submit="Send answers",
     error_prefix="Error: ",
     errors_title="Please check your answers",
@@ -133,6 +184,7 @@ EN: Final = Words(
     thanks_title="Thank you for your answers",
     thanks="We have received them, and they help us to do better.",
     sorry="We are sorry that this did not go well. We will take up request {number} again and get back to you.",
+    no_way_back="As this survey is anonymous, we cannot follow it up. If request {number} is still not solved, please contact us.",
     used_title="This survey has been answered",
     used="Your answers reached us on {moment}. Each survey can be answered once; the first answer counts.",
     expired_title="This survey has expired",
@@ -144,6 +196,15 @@ EN: Final = Words(
     failed_title="That did not work",
     failed="Your answers were not saved. Please try again in a moment.",
     contact="Contact us",
+    opt_out="No more surveys, please",
+    opt_out_title="No more surveys?",
+    opt_out_text=(
+        "Once you confirm, we will send you no more surveys. You will still get messages about your own requests, and after a "
+        "complaint the one question whether it is solved."
+    ),
+    opt_out_button="Yes, no more surveys",
+    opted_out_title="You will get no more surveys",
+    opted_out_text="We have written that down. If you change your mind, please contact us.",
 )
 
 WORDS: Final[Mapping[Locale, Words]] = {Locale.ZH_CN: ZH_CN, Locale.ZH_TW: ZH_TW, Locale.EN: EN}

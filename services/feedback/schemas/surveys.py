@@ -1,16 +1,14 @@
-"""What goes in and out over REST. Parsed here, checked against the form in `survey/answers.py`."""
+"""A survey as a customer's program reads and answers it. Parsed here, checked against the questionnaire in `survey/answers.py`."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
-from uuid import UUID
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from services.feedback.survey.answers import Answers
-from services.feedback.survey.forms import Form, Kind, Question
-from services.feedback.survey.invitations import Invitation, State
+from services.feedback.survey.forms import NOT_APPLICABLE, Kind, Question, Questionnaire, Words
+from services.feedback.survey.invitations import Invitation
 from shared.events.codes import MAX_TEXT, Locale
 from shared.http.fields import RequestModel, Storable
 
@@ -54,13 +52,15 @@ class QuestionOut(BaseModel):
     type: Kind = Field(description="rating and scale take a whole number, choice one of the words, text any text")
     text: str
     required: bool
+    not_applicable: bool = Field(description=f"whether `{NOT_APPLICABLE}` may be answered; it counts as no score")
+    lead: str | None = Field(default=None, description="the sentence that the question completes")
     options: list[OptionOut]
     low_label: str | None = Field(default=None, description="what the lower end of a scale means")
     high_label: str | None = Field(default=None, description="what the upper end of a scale means")
     max_length: int | None = Field(default=None, description="characters of a text")
 
     @classmethod
-    def of(cls, question: Question, locale: Locale) -> QuestionOut:
+    def of(cls, question: Question, lead: Words | None, locale: Locale) -> QuestionOut:
         """The question in this language."""
         low, high = (None, None) if question.ends is None else (ends[locale] for ends in question.ends)
         return cls(
@@ -68,6 +68,8 @@ class QuestionOut(BaseModel):
             type=question.kind,
             text=question.words[locale],
             required=question.required,
+            not_applicable=question.not_applicable,
+            lead=None if lead is None else lead[locale],
             options=[OptionOut(value=option.value, label=option.words[locale]) for option in question.options],
             low_label=low,
             high_label=high,
@@ -82,18 +84,20 @@ class SurveyOut(BaseModel):
     ticket_number: str
     locale: Locale
     expires_at: datetime
-    questions: list[QuestionOut]
+    anonymous: bool = Field(description="the answers are kept without any key that leads back; nobody can follow them up")
+    questions: list[QuestionOut] = Field(description="what this customer is asked, in his order; other items of the form are refused")
 
     @classmethod
-    def of(cls, invitation: Invitation, form: Form, locale: Locale) -> SurveyOut:
+    def of(cls, invitation: Invitation, questionnaire: Questionnaire, locale: Locale) -> SurveyOut:
         """The survey in this language."""
         assert invitation.expires_at is not None
         return cls(
-            form=form.code,
+            form=questionnaire.code,
             ticket_number=invitation.ticket_number,
             locale=locale,
             expires_at=invitation.expires_at,
-            questions=[QuestionOut.of(question, locale) for question in form.questions],
+            anonymous=questionnaire.is_anonymous,
+            questions=[QuestionOut.of(question, block.lead, locale) for block in questionnaire.blocks for question in block.questions],
         )
 
 
@@ -102,75 +106,16 @@ class AnsweredOut(BaseModel):
 
     ticket_number: str
     form: str
-    answered_at: datetime
-    will_follow_up: bool = Field(description="the answer was low: the request is taken up again")
+    answered_at: datetime = Field(description="of an anonymous answer the beginning of the day")
+    will_follow_up: bool = Field(description="the answer was low: the request is taken up again; never after an anonymous one")
 
     @classmethod
-    def of(cls, invitation: Invitation, answers: Answers) -> AnsweredOut:
+    def of(cls, invitation: Invitation, *, will_follow_up: bool) -> AnsweredOut:
         """What the customer may know about his answer."""
         assert invitation.answered_at is not None
         return cls(
             ticket_number=invitation.ticket_number,
             form=invitation.form,
             answered_at=invitation.answered_at,
-            will_follow_up=answers.is_low,
+            will_follow_up=will_follow_up,
         )
-
-
-class GivenOut(BaseModel):
-    """What a customer answered, as staff see it."""
-
-    overall: int | None
-    recommend: int | None
-    solved: Literal["yes", "partly", "no"] | None
-    answers: dict[str, int | str] = Field(description="all answers but the comment, by question id")
-    comment: str | None
-    is_low: bool
-
-
-class InvitationOut(BaseModel):
-    """One invitation, with its answer when there is one."""
-
-    id: UUID
-    ticket_number: str
-    episode: int = Field(description="which resolution of the ticket it asks about, from 1")
-    customer_id: UUID
-    form: str
-    locale: Locale
-    state: State
-    resolved_at: datetime
-    invited_at: datetime | None
-    expires_at: datetime | None
-    answered_at: datetime | None
-    cancelled_at: datetime | None
-    answer: GivenOut | None
-
-    @classmethod
-    def of(cls, invitation: Invitation, answers: Answers | None, at: datetime) -> InvitationOut:
-        """The invitation as it stands at the moment ``at``."""
-        return cls(
-            id=invitation.id,
-            ticket_number=invitation.ticket_number,
-            episode=invitation.episode,
-            customer_id=invitation.customer_id,
-            form=invitation.form,
-            locale=invitation.locale,
-            state=invitation.state(at),
-            resolved_at=invitation.resolved_at,
-            invited_at=invitation.invited_at,
-            expires_at=invitation.expires_at,
-            answered_at=invitation.answered_at,
-            cancelled_at=invitation.cancelled_at,
-            answer=None if answers is None else _given(answers),
-        )
-
-
-def _given(answers: Answers) -> GivenOut:
-    return GivenOut(
-        overall=answers.overall,
-        recommend=answers.recommend,
-        solved=answers.solved,
-        answers=dict(answers.values),
-        comment=answers.comment,
-        is_low=answers.is_low,
-    )
