@@ -49,6 +49,7 @@ NOTIFICATION: Final = Table(
     Column("channel", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), comment="real time"),
     Column("resend_of", Uuid, comment="the failed one that staff had sent again"),
+    Column("requested_by", Text, comment="who had it sent again; none: an event asked for it"),
     CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="notification_status"),
     CheckConstraint("(status = 'pending') = (finished_at IS NULL)", name="notification_finished"),
     CheckConstraint("(status = 'failed') = (failure IS NOT NULL)", name="notification_failure"),

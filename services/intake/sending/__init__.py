@@ -11,7 +11,7 @@ notification.py     the message itself
 from services.intake.sending.acknowledging import MATTER, is_acknowledged
 from services.intake.sending.budget import LIMITS, REMEMBERED, Use, allot, next_free
 from services.intake.sending.kinds import AUTOMATIC, KINDS, Consents, Kind, kind_of
-from services.intake.sending.notification import Address, Failure, Notification
+from services.intake.sending.notification import Address, Failure, Notification, masked
 from services.intake.sending.planning import Circumstances, Hold, Plan, Postpone, Send, budget_key, plan, quiet_until
 from services.intake.sending.retries import FIRST_DELAY, GIVE_UP_AFTER, LONGEST_DELAY, retry_at, spread
 
@@ -39,6 +39,7 @@ __all__ = [
     "budget_key",
     "is_acknowledged",
     "kind_of",
+    "masked",
     "next_free",
     "plan",
     "quiet_until",

@@ -35,6 +35,12 @@ class Address:
     written: str
 
 
+def masked(address: str) -> str:
+    """An address as staff see it in lists: enough to recognise it, too little to use it."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}" if at else f"***{address[-4:]}"
+
+
 @dataclass(frozen=True)
 class Notification:
     """What a customer should know. ``event_id`` names it for ever: Message-ID and file name derive from it.
@@ -68,6 +74,11 @@ class Notification:
     def is_automatic(self) -> bool:
         """Nobody in particular wrote it."""
         return self.rules is not None and self.rules.is_automatic
+
+    @property
+    def says_nothing(self) -> bool:
+        """What it is for is missing."""
+        return self.rules is None or (self.rules.needs is not None and not getattr(self, self.rules.needs))
 
     @property
     def useless_from(self) -> datetime | None:

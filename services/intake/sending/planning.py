@@ -65,7 +65,7 @@ def plan(notification: Notification, circumstances: Circumstances, now: datetime
     kind = notification.rules
     if notification.useless_from is not None and notification.useless_from <= now:
         return Failure.EXPIRED
-    if kind is None or (kind.needs is not None and not getattr(notification, kind.needs)):
+    if kind is None or notification.says_nothing:
         return Failure.UNDELIVERABLE
     if circumstances.is_overtaken:
         return Failure.SUPERSEDED

@@ -57,7 +57,7 @@ async def overtaken(tx: Transaction, statuses: Sequence[Notification]) -> set[UU
         """
         SELECT s.event_id FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) s(event_id, ticket_number, requested_at)
          WHERE EXISTS (SELECT FROM notification n
-                        WHERE n.ticket_number = s.ticket_number AND n.kind = 'ticket_status' AND n.resend_of IS DISTINCT FROM s.event_id
+                        WHERE n.ticket_number = s.ticket_number AND n.kind = 'ticket_status'
                           AND (n.requested_at, n.event_id) > (s.requested_at, s.event_id))
         """,
         [n.event_id for n in statuses],

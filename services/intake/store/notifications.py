@@ -5,13 +5,11 @@ A claim is a lease: `next_attempt_at` is moved to its end, so whatever a killed 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
-
-import asyncpg
 
 from services.intake.sending import Failure, Notification
 from shared.database import Transaction, from_json, to_json
@@ -63,14 +61,19 @@ async def request(tx: Transaction, notifications: Sequence[Notification], due_at
     )
 
 
+async def request_again(tx: Transaction, failed: UUID, again: Notification, by: str, due_at: datetime) -> None:
+    """Keep a message that goes out instead of one that failed; once."""
+    await request(tx, [again], due_at)
+    await tx.execute("UPDATE notification SET resend_of = $2, requested_by = $3 WHERE event_id = $1", again.event_id, failed, by)
+
+
 COLUMNS: Final = """n.event_id, n.notification_id, n.customer_id, n.kind, n.locale, n.requested_at, n.ticket_number, n.text, n.link, n.data,
                   n.expires_at, n.given_address, n.created_at, n.attempts, n.first_attempt_at"""
 
 
-def notification_of(row: asyncpg.Record) -> Notification:
+def notification_of(fields: Mapping[str, Any]) -> Notification:
     """The value of a row of `COLUMNS`."""
-    fields: dict[str, Any] = dict(row)
-    return Notification(**fields | {"data": from_json(fields["data"])})
+    return Notification(**{**fields, "data": from_json(fields["data"])})
 
 
 async def claim_due(tx: Transaction, *, limit: int, now: datetime, until: datetime) -> list[Notification]:
@@ -87,7 +90,7 @@ async def claim_due(tx: Transaction, *, limit: int, now: datetime, until: dateti
         now,
         until,
     )
-    return sorted((notification_of(row) for row in rows), key=lambda notification: notification.requested_at)
+    return sorted((notification_of(dict(row)) for row in rows), key=lambda notification: notification.requested_at)
 
 
 async def finish(tx: Transaction, finished: Iterable[Finished], at: datetime) -> set[UUID]:

@@ -21,7 +21,8 @@ _NOTIFICATIONS: Final = (
       ADD COLUMN given_address text,
       ADD COLUMN channel text,
       ADD COLUMN created_at timestamptz NOT NULL DEFAULT now(),
-      ADD COLUMN resend_of uuid
+      ADD COLUMN resend_of uuid,
+      ADD COLUMN requested_by text
     """,
     "UPDATE notification SET channel = 'email' WHERE address IS NOT NULL",
     "CREATE UNIQUE INDEX notification_named ON notification (notification_id)",
@@ -64,6 +65,7 @@ _COMMENTS: Final = {
     "notification.given_address": "named by the request itself; goes before those of the customer file",
     "notification.created_at": "real time",
     "notification.resend_of": "the failed one that staff had sent again",
+    "notification.requested_by": "who had it sent again; none: an event asked for it",
     "budget_use.claimed_until": "tells the attempts at one message apart",
     "budget_use.key": "channel and address, as they share a budget",
     "budget_use.at": "business time; when it left, or may have",
