@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, cast
 from urllib.parse import parse_qsl
 
@@ -26,12 +27,13 @@ class ForeignForm(errors.Forbidden):
         super().__init__("Send this form from our own page.")
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a sent form.
+async def read_form(request: Request, known: Collection[str]) -> dict[str, str]:
+    """The fields of a sent form, which has these and no others.
 
     Raises:
+        Invalid: a field that the form does not have.
         WrongMediaType: not the encoding of a plain HTML form.
-        Malformed: not UTF-8, a field sent twice, or very many fields.
+        Malformed: not UTF-8, a field sent twice, very many fields, or the character U+0000, which nobody types.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise WrongMediaType(f"Send {FORM}.")
@@ -43,6 +45,11 @@ async def read_form(request: Request) -> dict[str, str]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise Malformed("A field was sent twice.")
+    if any("\0" in text for pair in pairs for text in pair):
+        raise Malformed("The form holds the character U+0000.")
+    if unknown := sorted(set(fields) - set(known)):
+        wrong = [errors.FieldError(f"/{name}", "extra_forbidden", "The form does not have this field.") for name in unknown]
+        raise errors.Invalid("The form has fields that are not known here.", errors=wrong)
     return fields
 
 

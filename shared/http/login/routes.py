@@ -95,7 +95,7 @@ def login_router() -> APIRouter:
     async def submit_login(request: Request, lang: Lang = None) -> Response:
         """The form of the page, sent: `key`, and `next` if there is a page to go back to."""
         demand_own_page(request)
-        fields = await read_form(request)
+        fields = await read_form(request, {"key", "next"})
         runtime: AnyRuntime = request.app.state.runtime
         words = WORDS[of_page(request)]
         key, back = fields.get("key", "").strip(), fields.get("next")
@@ -120,14 +120,14 @@ def login_router() -> APIRouter:
         summary="Sign out",
         status_code=303,
         response_class=Response,
-        problems=[400, 403, 408, 413, 415],
+        problems=[400, 403, 408, 413, 415, 422],
         responses={303: {"description": "signed out; takes the cookie back"}},
         openapi_extra=form,
     )
     async def submit_logout(request: Request, lang: Lang = None) -> Response:
         """The button of the page: `csrf_token` is the session's."""
         demand_own_page(request)
-        fields = await read_form(request)
+        fields = await read_form(request, {CSRF_FIELD})
         if (session := await session_of(request)) is not None:
             session.demand_token(fields.get(CSRF_FIELD))
         answer = Response(status_code=303, headers={"Location": f"{_here(request)}&why=out"})
