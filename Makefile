@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast lint types contracts migrate format lock clean
+.PHONY: help setup run demo test test-fast lint types contracts migrate format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ setup: $(INSTALLED) ## create .venv and install what the lock file names (quick 
 
 run: setup ## start the whole platform on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m deploy.local
+
+demo: setup ## play ten days of a service department on the platform that `make run` started (ARGS="--requests 300 --seconds 150")
+	@$(BIN)/python -m deploy.demo $(ARGS)
 
 test: setup ## run every test, with real PostgreSQL and real Kafka
 	@$(BIN)/python -m tests.run

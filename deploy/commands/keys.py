@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
@@ -36,7 +37,7 @@ def create(
         text, row = auth.new_key(role=role, principal=principal, environment=environment, scopes=scope, expires_at=expires_at)
     except ValueError as refused:
         raise typer.BadParameter(str(refused)) from refused
-    asyncio.run(_store([row]))
+    asyncio.run(store([row]))
     say(f"{text}\nKey {row.key_id} of {principal} ({role}); it is not shown again.", as_json=as_json, key=text, key_id=row.key_id)
 
 
@@ -63,18 +64,23 @@ def ensure_local() -> None:
     """One key per role for the local platform, kept in $AFTERCARE_HOME/keys.json; the same keys after a restart."""
     if os.environ.get(clock.LOCAL_VARIABLE) != "1":
         raise typer.BadParameter("only for the local platform")
-    path = Path(os.environ["AFTERCARE_HOME"]) / "keys.json"
+    wanted = {role.value: (role, LOCAL_PRINCIPALS.get(role, role.value)) for role in auth.Role}
+    _, rows = kept(Path(os.environ["AFTERCARE_HOME"]) / "keys.json", wanted)
+    asyncio.run(store(rows))
+
+
+def kept(path: Path, wanted: Mapping[str, tuple[auth.Role, str]]) -> tuple[dict[str, str], list[auth.KeyRow]]:
+    """Keys by name, each of a role and a principal, and their rows; the file keeps them, so that they are the same the next time."""
     texts: dict[str, str] = orjson.loads(path.read_bytes()) if path.exists() else {}
     rows = []
-    for role in auth.Role:
-        principal = LOCAL_PRINCIPALS.get(role, role.value)
+    for name, (role, principal) in wanted.items():
         made = (
-            auth.with_text(texts[role], role=role, principal=principal) if role in texts else auth.new_key(role=role, principal=principal)
+            auth.with_text(texts[name], role=role, principal=principal) if name in texts else auth.new_key(role=role, principal=principal)
         )
-        texts[role.value] = made[0]
+        texts[name] = made[0]
         rows.append(made[1])
     _write_private(path, orjson.dumps(texts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    asyncio.run(_store(rows))
+    return texts, rows
 
 
 def _write_private(path: Path, content: bytes) -> None:
@@ -86,7 +92,8 @@ def _write_private(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-async def _store(rows: list[auth.KeyRow]) -> None:
+async def store(rows: list[auth.KeyRow]) -> None:
+    """Write them into all four databases; repeatable."""
     for service in SERVICES:
         async with transaction_of(service) as tx:
             for row in rows:

@@ -78,6 +78,15 @@ class Home:
             lock.flush()
             yield
 
+    def is_locked(self) -> bool:
+        """Whether a supervisor holds the home."""
+        with (self.path / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     def secrets(self) -> Secrets:
         """The secrets, made the first time."""
         file = self.path / "secrets.json"
