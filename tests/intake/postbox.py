@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.intake.consumer import handle
+from services.intake.sending.kinds import SETTLING
 from shared import clock
 from shared.consumer import Received
 from shared.database import Database
@@ -75,4 +76,6 @@ async def ended(database: Database) -> list[dict[str, Any]]:
 
 
 def status(customer_id: UUID, now: str = "in_progress", **fields: Any) -> TicketNotificationRequested:
-    return reply(customer_id, **{"kind": "ticket_status", "text": None, "data": {"status": now}, **fields})
+    """Asked for so long ago that nothing newer is waited for."""
+    asked_at = clock.now() - SETTLING
+    return reply(customer_id, **{"kind": "ticket_status", "text": None, "data": {"status": now}, "occurred_at": asked_at, **fields})

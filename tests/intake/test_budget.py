@@ -16,6 +16,7 @@ from services.intake.acceptance import Contact
 from services.intake.carriers import Carried, Carrier, Delivered, Letter, TryAgain, carriers_of
 from services.intake.delivery import deliver_due
 from services.intake.handlers import notifications
+from services.intake.sending.kinds import SETTLING
 from services.intake.settings import IntakeSettings
 from shared import clock
 from shared.database import Database
@@ -207,12 +208,12 @@ async def make_placed(database: Database) -> None:
 async def test_of_the_status_messages_that_wait_only_the_newest_of_each_ticket_is_sent(
     runtime: Runtime[IntakeSettings], maildir: list[Carrier], customer: UUID, tmp_path: Path
 ) -> None:
-    now = clock.now()
+    ago = clock.now() - timedelta(minutes=5)
     await ask(
         runtime.database,
-        status(customer, "resolved", occurred_at=now),
-        status(customer, "in_progress", occurred_at=now - timedelta(minutes=5)),
-        status(customer, "in_progress", occurred_at=now - timedelta(minutes=5), ticket_number="AS-20261125EEA183K"),
+        status(customer, "resolved"),
+        status(customer, "in_progress", occurred_at=ago),
+        status(customer, "in_progress", occurred_at=ago, ticket_number="AS-20261125EEA183K"),
     )
 
     await deliver_due(runtime, maildir)
@@ -223,17 +224,53 @@ async def test_of_the_status_messages_that_wait_only_the_newest_of_each_ticket_i
     assert outcomes == ["delivered", "delivered", "superseded"]
 
 
+async def test_quick_work_makes_one_message(
+    runtime: Runtime[IntakeSettings], maildir: list[Carrier], customer: UUID, tmp_path: Path
+) -> None:
+    """Begun and solved within seconds: the customer hears that it is solved, when nothing newer has come for a moment."""
+    now = clock.now()
+    await ask(runtime.database, status(customer, "in_progress", occurred_at=now))
+    await deliver_due(runtime, maildir)
+    (row,) = await rows(runtime.database, "notification")
+    assert (row["status"], row["attempts"]) == ("pending", 0)
+    assert SETTLING / 2 < row["next_attempt_at"] - clock.real_now() <= SETTLING
+
+    await ask(runtime.database, status(customer, "resolved", occurred_at=now + timedelta(milliseconds=1)))
+    await make_due(runtime.database)
+    await deliver_due(runtime, maildir)
+
+    assert not (tmp_path / "mail").exists()
+    assert [fact["reason"] for fact in await ended(runtime.database)] == ["superseded"]
+    assert [row["data"] for row in await rows(runtime.database, "notification") if row["status"] == "pending"] == ['{"status": "resolved"}']
+
+
 async def test_an_old_status_does_not_arrive_after_a_newer_one(
     runtime: Runtime[IntakeSettings], maildir: list[Carrier], customer: UUID, tmp_path: Path
 ) -> None:
-    now = clock.now()
-    await ask(runtime.database, status(customer, "resolved", occurred_at=now))
+    await ask(runtime.database, status(customer, "resolved"))
     await deliver_due(runtime, maildir)
 
-    await ask(runtime.database, status(customer, "in_progress", occurred_at=now - timedelta(minutes=1)))
+    await ask(runtime.database, status(customer, "in_progress", occurred_at=clock.now() - timedelta(minutes=5)))
     await deliver_due(runtime, maildir)
 
     assert len(mails(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("wants_surveys", [True, False])
+async def test_an_invitation_says_that_the_ticket_is_resolved_unless_it_stays_at_home(
+    runtime: Runtime[IntakeSettings], maildir: list[Carrier], customer: UUID, tmp_path: Path, wants_surveys: bool
+) -> None:
+    async with runtime.database.transaction() as tx:
+        await tx.execute("UPDATE customer SET consent_survey = $1", wants_surveys)
+    await ask(runtime.database, status(customer, "resolved"), invitation(customer))
+
+    await deliver_due(runtime, maildir)
+
+    (mail,) = mails(tmp_path)
+    assert ("/s/token" in mail.get_body(("plain",)).get_content()) is wants_surveys
+    assert [fact["kind"] for fact in await ended(runtime.database) if fact["type_of_event"] == "notification.delivered.v1"] == [
+        "survey_invitation" if wants_surveys else "ticket_status"
+    ]
 
 
 # --- consent -------------------------------------------------------------------------------------------------------------------------

@@ -38,13 +38,13 @@ NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 INVITATION = Notification(UUID(int=1), UUID(int=2), UUID(int=3), "survey_invitation", "en", NOW, "AS-1", link="https://example.com/s/x")
 REPLY = replace(INVITATION, kind="ticket_reply", text="done")
-STATUS = replace(INVITATION, kind="ticket_status")
+STATUS = replace(INVITATION, kind="ticket_status", requested_at=NOW - timedelta(minutes=1))
 RECEIPT = replace(INVITATION, kind="acknowledgement")
 MAIL = Address("wang@example.com", "Wang@example.com")
 PHONE = Address("+8613800138000", "+8613800138000")
 WANG = Circumstances(channels=("email",), zone=SHANGHAI, addresses={"email": MAIL, "sms": PHONE})
 BY_MAIL = Send("email", "Wang@example.com", "email:wang@example.com")
-MINUTE = timedelta(minutes=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
 def test_a_message_is_sent_to_the_customer_s_address() -> None:
@@ -71,8 +71,13 @@ def test_an_invitation_that_has_expired_is_not_sent() -> None:
     assert plan(replace(INVITATION, expires_at=NOW + MINUTE), WANG, NOW) == BY_MAIL
 
 
+def test_a_status_waits_a_moment_for_a_newer_one() -> None:
+    assert plan(replace(STATUS, requested_at=NOW), WANG, NOW + 29 * SECOND) == Postpone(NOW + 30 * SECOND)
+    assert plan(replace(STATUS, requested_at=NOW), WANG, NOW + 30 * SECOND) == BY_MAIL
+
+
 def test_a_status_that_is_three_days_old_is_news_to_nobody_and_an_answer_never_grows_old() -> None:
-    later = NOW + timedelta(days=3)
+    later = STATUS.requested_at + timedelta(days=3)
 
     assert plan(STATUS, WANG, later - MINUTE) == BY_MAIL
     assert plan(STATUS, WANG, later) is Failure.EXPIRED
@@ -100,7 +105,7 @@ def test_a_status_that_a_newer_one_has_overtaken_is_not_sent() -> None:
     [("ticket_status", "status"), ("ticket_reminder", "status"), ("survey_invitation", "survey"), ("survey_reminder", "survey")],
 )
 def test_what_the_customer_does_not_want_is_not_sent(kind: str, refused: str) -> None:
-    wished = replace(INVITATION, kind=kind)
+    wished = replace(INVITATION, kind=kind, requested_at=NOW - MINUTE)
 
     assert plan(wished, WANG, NOW) == BY_MAIL
     assert plan(wished, replace(WANG, consents=replace(Consents(), **{refused: False})), NOW) is Failure.NO_CONSENT

@@ -39,13 +39,17 @@ class Kind:
     is_solicitous: bool = False
     """Asks something of the customer that can wait until morning: no text message wakes him for it."""
     is_about_survey: bool = False
+    settles_for: timedelta = timedelta()
+    """How long it waits for something newer on the same ticket, so that quick work makes one message and not three."""
     needs: str | None = None
     """The field without which it says nothing."""
 
 
+SETTLING: Final = timedelta(seconds=30)
+
 _KINDS: Final = (
     Kind("ticket_reply", 0, is_automatic=False, needs="text"),
-    Kind("ticket_status", 1, purpose="status", useful_for=timedelta(days=3)),
+    Kind("ticket_status", 1, purpose="status", useful_for=timedelta(days=3), settles_for=SETTLING),
     Kind("acknowledgement", 2, useful_for=timedelta(days=1)),
     Kind("ticket_reminder", 3, purpose="status", useful_for=timedelta(days=3), is_solicitous=True),
     Kind("survey_invitation", 4, purpose="survey", useful_for=timedelta(days=14), is_solicitous=True, is_about_survey=True, needs="link"),

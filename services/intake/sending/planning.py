@@ -71,6 +71,8 @@ def plan(notification: Notification, circumstances: Circumstances, now: datetime
         return Failure.SUPERSEDED
     if not circumstances.consents.allow(kind.purpose):
         return Failure.NO_CONSENT
+    if kind.settles_for and now < (settled_at := notification.requested_at + kind.settles_for):
+        return Postpone(settled_at)
     return _send(kind, circumstances, now)
 
 

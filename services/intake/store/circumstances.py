@@ -52,17 +52,25 @@ async def addressees(tx: Transaction, customer_ids: Collection[UUID]) -> Mapping
 
 
 async def overtaken(tx: Transaction, statuses: Sequence[Notification]) -> set[UUID]:
-    """Those status messages whose ticket has a newer one, delivered or not: the customer must not read the old one after it."""
+    """Those status messages whose ticket has a newer one, delivered or not: the customer must not read the old one after it.
+
+    That a ticket is resolved is also said by the invitation to its survey, if that goes out.
+    """
     rows = await tx.fetch(
         """
-        SELECT s.event_id FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) s(event_id, ticket_number, requested_at)
+        SELECT s.event_id FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[]) s(event_id, ticket_number, requested_at, told)
          WHERE EXISTS (SELECT FROM notification n
                         WHERE n.ticket_number = s.ticket_number AND n.kind = 'ticket_status'
                           AND (n.requested_at, n.event_id) > (s.requested_at, s.event_id))
+            OR s.told = 'resolved' AND EXISTS (
+               SELECT FROM notification n JOIN customer o USING (customer_id) JOIN customer c ON c.customer_id = o.survivor_id
+                WHERE n.ticket_number = s.ticket_number AND n.kind = 'survey_invitation' AND n.requested_at >= s.requested_at
+                  AND (n.status = 'delivered' OR n.status = 'pending' AND c.consent_survey))
         """,
         [n.event_id for n in statuses],
         [n.ticket_number for n in statuses],
         [n.requested_at for n in statuses],
+        [n.data.get("status", "") for n in statuses],
     )
     return {row["event_id"] for row in rows}
 
