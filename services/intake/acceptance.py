@@ -158,7 +158,7 @@ def accept(submission: Submission, caller: Caller, *, received_at: datetime, rul
         Invalid: names every field that is wrong.
     """
     wrong: list[FieldError] = []
-    identities = _identities(submission.customer, rules, wrong)
+    identities = identities_of(submission.customer, rules, wrong)
     _check_named(submission.customer, caller, wrong)
     occurred_at, clamped = _occurred_at(submission.occurred_at, received_at, wrong)
     in_reply_to = _in_reply_to(submission.in_reply_to, wrong)
@@ -239,7 +239,8 @@ def cut_for_event(text: str, limit: int = MAX_TEXT) -> tuple[str, bool]:
 # --- single fields -------------------------------------------------------------------------------------------------------------------
 
 
-def _identities(customer: Contact, rules: Rules, wrong: list[FieldError]) -> tuple[Identity, ...]:
+def identities_of(customer: Contact, rules: Rules, wrong: list[FieldError]) -> tuple[Identity, ...]:
+    """What a customer is said to be known by; what cannot be read goes to ``wrong``, with where it stands in a request."""
     found = [None if customer.app_user_id is None else app_user_identity(customer.app_user_id)]
     found.append(_read(customer.email, email_identity, "/customer/email", "email", wrong))
     found.append(_read(customer.phone, lambda phone: phone_identity(phone, rules.region), "/customer/phone", "phone", wrong))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.intake.api import Desk, following, requests, writer_of_answers
+from services.intake.api import Desk, customers, following, merges, notifications, requests, writer_of_answers
 from services.intake.batcher import Batcher
 from services.intake.carriers import carriers_of
 from services.intake.handlers.acknowledgement import Receipts
@@ -37,8 +37,10 @@ def create_app(runtime: Runtime[IntakeSettings]) -> FastAPI:
         await desk.close()
 
     app = http.create_app(runtime, title="Aftercare intake", description=DESCRIPTION, lifespan=lifespan)
-    for routes in (requests, following):
+    for routes in (requests, following, notifications):
         app.include_router(routes.create_router(runtime, desk))
+    for files in (customers, merges):
+        app.include_router(files.create_router(runtime))
     return app
 
 

@@ -62,6 +62,13 @@ async def api(app: FastAPI, intake_database: Database) -> AsyncIterator[AsyncCli
         yield found
 
 
+@pytest.fixture
+async def agent(app: FastAPI, intake_database: Database) -> AsyncIterator[AsyncClient]:
+    """An agent at his desk."""
+    async with client(app, intake_database, Role.AGENT, "lin") as found:
+        yield found
+
+
 def client(app: FastAPI, database: Database, role: Role, principal: str) -> _Client:
     """A caller with a key of that role."""
     return _Client(app, database, role, principal)
