@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.tickets.api import agents, queues, teams, tickets, tracking
+from services.tickets.api import agents, lists, queues, records, teams, tickets, tracking
 from shared import http
 from shared.runtime import AnyRuntime
 
@@ -19,7 +19,9 @@ A change names the version that it is based on (`If-Match`). What may be done wi
 def create_app(runtime: AnyRuntime) -> FastAPI:
     """All routes."""
     app = http.create_app(runtime, title="Aftercare tickets", description=DESCRIPTION)
+    app.include_router(lists.router)
     app.include_router(tickets.router)
+    app.include_router(records.router)
     app.include_router(queues.router)
     app.include_router(agents.router)
     app.include_router(teams.router)

@@ -11,7 +11,7 @@ import pytest
 
 from services.tickets import sla
 from services.tickets.handlers import desk
-from services.tickets.store import views, words
+from services.tickets.store import histories, views, words
 from services.tickets.workflow.commands import Actor, Cancel, Command, Confirm, Letter, Resolve, Start, Take, Wait
 from services.tickets.workflow.evolution import replay
 from services.tickets.workflow.status import Cause, Status
@@ -118,7 +118,7 @@ async def test_the_largest_legal_text_reaches_its_ticket(tickets_database: Datab
     request = await opened(tickets_database, text="\U0001f6e0" * 20_000, subject="洗衣机" * 2_000)
 
     async with tickets_database.transaction() as tx:
-        (message,) = await views.messages(tx, request.reference, after=0, limit=10)
+        (message,) = await views.messages(tx, request.reference, after=None, limit=10)
     assert message.text == request.text
 
 
@@ -138,7 +138,7 @@ async def test_a_text_is_proved_by_its_digest_while_its_salt_is_kept(tickets_dat
 
     async with tickets_database.transaction() as tx:
         salt = await tx.fetchval("SELECT salt FROM message")
-        (entry,) = await views.history(tx, request.reference, after=0, limit=10)
+        (entry,) = await histories.history(tx, request.reference, after=0, limit=10)
     assert entry.data["digest"] == words.digest(salt, "It hums.")
 
 
@@ -157,7 +157,7 @@ async def test_a_further_message_joins_and_its_number_becomes_an_alias(tickets_d
     assert [event.reference for event in events if isinstance(event, TicketMessageAdded)] == [second.reference, third.reference]
     async with tickets_database.transaction() as tx:
         assert await desk.ticket_number(tx, third.reference) == first.reference
-        assert [message.version for message in await views.messages(tx, first.reference, after=0, limit=10)] == [1, 2, 3]
+        assert [message.version for message in await views.messages(tx, first.reference, after=None, limit=10)] == [1, 2, 3]
 
 
 async def test_a_request_and_its_further_message_may_come_in_one_batch(tickets_database: Database) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from services.tickets import sla
+from services.tickets.language.sentences import sentence
 from services.tickets.schemas import answers
+from services.tickets.schemas.params import PARAMS
 from services.tickets.sla import Clock
-from services.tickets.store.views import HistoryEntry, MessageView, View
+from services.tickets.store.histories import HistoryEntry
+from services.tickets.store.links import LinkView
+from services.tickets.store.views import MessageView, View
+from services.tickets.workflow.status import Action, Status
+from services.tickets.workflow.steps import next_steps
 from services.tickets.workflow.ticket import Ticket
+from shared.events.codes import Locale
 
 _COPIED = (
     "number", "version", "status", "step", "type", "priority", "category", "root_topic", "customer_id", "channel", "locale", "tier",
     "opened_at", "changed_at", "assignee", "team", "episode", "resolution_code", "first_resolved_at", "resolved_at", "closed_at",
-    "linked_to",
+    "linked_to", "merged_into", "started_at", "waiting_since",
 )  # fmt: skip
 
 
@@ -51,17 +59,29 @@ def _target(clock: Clock, at: datetime) -> answers.TargetView:
     )
 
 
-def history(entry: HistoryEntry) -> answers.HistoryView:
-    """One step."""
-    return answers.HistoryView(version=entry.version, type=entry.type, at=entry.at, actor=entry.actor, data=entry.data)
+def history(entry: HistoryEntry, locale: Locale, names: Mapping[str, str]) -> answers.HistoryView:
+    """One step, in codes and in words."""
+    return answers.HistoryView(
+        version=entry.version,
+        type=entry.type,
+        at=entry.at,
+        actor=entry.actor,
+        data=entry.data,
+        sentence=sentence(entry.type, entry.data, entry.actor, locale, before=entry.status_before, names=names),
+        differences=[answers.DifferenceView(field=each.field, before=each.before, after=each.after) for each in entry.differences],
+    )
 
 
 def message(view: MessageView) -> answers.MessageView:
     """One message."""
     return answers.MessageView(
         id=view.id,
+        number=view.number,
         version=view.version,
         author=view.author,
+        author_kind="customer" if view.author == "customer" else "staff",
+        entered_by=view.entered_by,
+        received_at=view.received_at,
         public=view.public,
         at=view.at,
         channel=view.channel,
@@ -69,6 +89,32 @@ def message(view: MessageView) -> answers.MessageView:
         text=view.text,
         truncated=view.truncated,
     )
+
+
+def params_schema(action: Action, value: Ticket) -> dict[str, Any]:
+    """JSON Schema of an action's parameters, with the choices that this ticket leaves."""
+    schema = PARAMS[action].model_json_schema()
+    if action is Action.STEP:
+        schema["properties"]["step"] = {"enum": list(next_steps(value.type, value.step)), "title": "Step", "type": "string"}
+    return schema
+
+
+def link(view: LinkView) -> answers.LinkView:
+    """A link, as this ticket sees it."""
+    kind = view.kind if view.is_ours else _SEEN_FROM_THERE.get(view.kind, view.kind)
+    return answers.LinkView(
+        number=view.number,
+        kind="merged_into" if view.kind == "merged" and view.is_ours else kind,
+        status=Status(view.status),
+        type=view.type,
+        subject=view.subject,
+        opened_at=view.opened_at,
+        linked_at=view.linked_at,
+        linked_by=view.linked_by,
+    )
+
+
+_SEEN_FROM_THERE: Final = {"caused_by": "causes", "continues": "continued_by"}
 
 
 def tracking(reference: str, value: Ticket, messages: list[MessageView]) -> answers.Tracking:

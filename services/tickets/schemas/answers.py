@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -64,7 +64,18 @@ class TicketView(BaseModel):
     resolved_at: AwareDatetime | None = Field(description="the last resolve")
     closed_at: AwareDatetime | None
     linked_to: str | None = Field(description="the older ticket on the same matter, whose reopen window was over")
+    merged_into: str | None = Field(description="the ticket that goes on for both")
+    started_at: AwareDatetime | None = Field(description="when work first began")
+    waiting_since: AwareDatetime | None = Field(description="since when it waits for the customer")
     sla: SlaView
+
+
+class DifferenceView(BaseModel):
+    """A field that a step changed."""
+
+    field: str
+    before: str | None
+    after: str | None
 
 
 class HistoryView(BaseModel):
@@ -75,16 +86,22 @@ class HistoryView(BaseModel):
     at: AwareDatetime
     actor: str = Field(description="principal id of staff, or system, customer")
     data: dict[str, Any]
+    sentence: str = Field(description="what happened, in the language of Accept-Language (zh-CN, zh-TW, en)")
+    differences: list[DifferenceView] = Field(description="fields that the step changed")
 
 
 class MessageView(BaseModel):
     """What somebody wrote."""
 
     id: UUID
-    version: int = Field(description="of the ticket, with this message")
+    number: str = Field(description="the ticket that it was written on; another one where that was merged into this")
+    version: int = Field(description="of that ticket, with this message")
     author: str = Field(description="principal id of staff, or customer")
-    public: bool
-    at: AwareDatetime
+    author_kind: Literal["customer", "staff"]
+    entered_by: str | None = Field(description="who wrote it down for the customer (agent, bot, system); null is himself")
+    public: bool = Field(description="false: a note, which the customer never sees")
+    at: AwareDatetime = Field(description="when it was written")
+    received_at: AwareDatetime | None = Field(description="when we had it")
     channel: str | None
     reference: str | None = Field(description="the customer's service number for this message")
     text: str
@@ -102,6 +119,26 @@ class ActionList(BaseModel):
     """Everything that the caller may do now."""
 
     items: list[ActionView]
+
+
+class LinkView(BaseModel):
+    """Another ticket, and what this one has to do with it."""
+
+    number: str
+    kind: str = Field(description="related, duplicate, caused_by, causes, continues, continued_by, merged_into, merged")
+    status: Status
+    type: str | None
+    subject: str | None
+    opened_at: AwareDatetime
+    linked_at: AwareDatetime | None
+    linked_by: str | None = Field(description="principal id; null where the link came about by itself")
+
+
+class LinkList(BaseModel):
+    """Tickets that have to do with this one, and open ones of the same customer that may."""
+
+    items: list[LinkView]
+    suggestions: list[LinkView]
 
 
 class TrackedMessage(BaseModel):

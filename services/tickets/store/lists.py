@@ -1,0 +1,164 @@
+"""Lists of tickets: filters, four orders; each page is read by key from the index of its order, so it costs the same however far it is.
+
+What is counted over all tickets or sorted as a whole is never asked for. Closed lists of codes are written into the statement, because the
+planner uses the partial indexes of open tickets only for what it can read there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from services.tickets import search
+from services.tickets.models.tickets import PRIORITY_RANK
+from services.tickets.sla import Priority
+from services.tickets.store.views import NUMBER_PREFIX
+from services.tickets.workflow.status import OPEN, Status
+from shared.database import Transaction
+
+
+class Sort(StrEnum):
+    """In which order."""
+
+    NEWEST = "newest"
+    UPDATED = "updated"
+    """Changed last first."""
+    DUE = "due"
+    """Whose running promise is due soonest; tickets without one are left out."""
+    PRIORITY = "priority"
+    """The most urgent first, among them the oldest; open tickets only."""
+
+
+class SlaFilter(StrEnum):
+    """How the promises stand."""
+
+    OVERDUE = "overdue"
+    """One that is not kept yet was due before now."""
+    RUNNING = "running"
+    """One runs, and none is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which tickets a list shows; None and empty do not restrict. ``customers`` are all ids of one person."""
+
+    status: tuple[Status, ...] = ()
+    type: str | None = None
+    assignee: str | None = None
+    unassigned: bool = False
+    team: str | None = None
+    customers: tuple[UUID, ...] = ()
+    channel: str | None = None
+    priority: tuple[Priority, ...] = ()
+    tier: str | None = None
+    opened_from: datetime | None = None
+    opened_before: datetime | None = None
+    updated_from: datetime | None = None
+    updated_before: datetime | None = None
+    sla: SlaFilter | None = None
+    q: str | None = None
+
+
+Position = tuple[Any, ...]
+"""The sort key of a ticket: what its order compares, and its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How an order is written: what is compared, which way, and what it leaves out."""
+
+    columns: tuple[str, ...]
+    descending: bool
+    only: str | None = None
+
+
+_OPEN_NOW: Final = f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})"
+
+ORDERS: Final[Mapping[Sort, Order]] = {
+    Sort.NEWEST: Order(("opened_at", "number"), descending=True),
+    Sort.UPDATED: Order(("changed_at", "number"), descending=True),
+    Sort.DUE: Order(("next_due_at", "number"), descending=False, only="next_due_at IS NOT NULL"),
+    Sort.PRIORITY: Order((PRIORITY_RANK, "opened_at", "number"), descending=False, only=_OPEN_NOW),
+}
+
+
+async def page(tx: Transaction, chosen: Filter, sort: Sort, *, after: Position | None, now: datetime, limit: int) -> list[Position]:
+    """Sort keys, the number last, of the tickets that the filter chooses, in order, from after that one."""
+    statement, values = query(chosen, sort, after=after, now=now, limit=limit)
+    return [tuple(row) for row in await tx.fetch(statement, *values)]
+
+
+def query(chosen: Filter, sort: Sort, *, after: Position | None, now: datetime, limit: int) -> tuple[str, list[Any]]:
+    """The statement of `page`, and its parameters."""
+    order = ORDERS[sort]
+    conditions = _Conditions()
+    _restrict(conditions, chosen, now)
+    if order.only is not None:
+        conditions.where.append(order.only)
+    if after is not None:
+        places = ", ".join(conditions.parameter(value) for value in after)
+        conditions.where.append(f"({', '.join(order.columns)}) {'<' if order.descending else '>'} ({places})")
+    way = " DESC" if order.descending else ""
+    statement = (
+        f"SELECT {', '.join(order.columns)} FROM ticket WHERE {' AND '.join(conditions.where) or 'true'}"
+        f" ORDER BY {', '.join(column + way for column in order.columns)} LIMIT {conditions.parameter(limit)}"
+    )
+    return statement, conditions.values
+
+
+class _Conditions:
+    """Conditions that are all to hold, and their parameters."""
+
+    def __init__(self) -> None:
+        self.where: list[str] = []
+        self.values: list[Any] = []
+
+    def parameter(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def add(self, condition: str, value: Any) -> None:
+        self.where.append(condition.format(self.parameter(value)))
+
+
+def _restrict(conditions: _Conditions, chosen: Filter, now: datetime) -> None:
+    for column, codes in (("status", chosen.status), ("priority", chosen.priority)):
+        if codes:
+            conditions.where.append(f"{column} IN ({_listed(codes)})")
+    if chosen.unassigned:
+        conditions.where.append("assignee IS NULL")
+    for condition, value in _given(chosen, now):
+        if value is not None:
+            conditions.add(condition, value)
+    if len(chosen.customers) > 1:
+        conditions.add("customer_id = ANY({}::uuid[])", list(chosen.customers))
+    if chosen.q is not None:
+        _search(conditions, chosen.q)
+
+
+def _given(chosen: Filter, now: datetime) -> Iterator[tuple[str, Any]]:
+    """Conditions with the value that each compares with; None does not restrict."""
+    for column in ("type", "assignee", "team", "channel", "tier"):
+        yield column + " = {}", getattr(chosen, column)
+    yield "customer_id = {}", chosen.customers[0] if len(chosen.customers) == 1 else None
+    yield "opened_at >= {}", chosen.opened_from
+    yield "opened_at < {}", chosen.opened_before
+    yield "changed_at >= {}", chosen.updated_from
+    yield "changed_at < {}", chosen.updated_before
+    yield "next_due_at < {}", now if chosen.sla is SlaFilter.OVERDUE else None
+    yield "next_due_at >= {}", now if chosen.sla is SlaFilter.RUNNING else None
+
+
+def _listed(codes: Sequence[StrEnum]) -> str:
+    return ", ".join(repr(str(code)) for code in codes)
+
+
+def _search(conditions: _Conditions, q: str) -> None:
+    if q.upper().startswith(NUMBER_PREFIX):
+        conditions.add("starts_with(number, {})", q.upper())
+    else:
+        conditions.add("words @@ {}::text::tsquery", search.query(q))
