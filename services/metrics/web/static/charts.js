@@ -109,7 +109,7 @@ function trend(loaded) {
         name: words.kpi[loaded.trend], type: "line", data: slots.map((slot) => slot.value), symbol: "circle", symbolSize: 7, lineStyle: { width: 2.5 }, color: colours.blue,
         markLine: target === null ? undefined : {
           symbol: "none", silent: true, data: [{ yAxis: target }], lineStyle: { color: colours.ink, type: "dashed" },
-          label: { formatter: show(target), color: colours.ink, position: "insideEndTop" },
+          label: { formatter: aim(first, words), color: colours.ink, position: "insideStartTop" },
         },
       },
     ],
@@ -213,10 +213,13 @@ function figuresCsv(figures) {
 function backlog(loaded) {
   const figure = loaded.figures.backlog_age;
   const classes = figure?.classes || [];
-  const name = ({ from, to }) => (to === null ? `≥ ${format.duration(from)}` : from === 0 ? `< ${format.duration(to)}` : `${format.duration(from)} – ${format.duration(to)}`);
+  const name = ({ from, to }, between = " – ") => {
+    const [lower, upper] = [from, to].map((seconds) => format.duration(seconds, 1, "narrow"));
+    return to === null ? `≥ ${lower}` : from === 0 ? `< ${upper}` : `${lower}${between}${upper}`;
+  };
   const option = {
     ...base({ legend: false, top: 20 }),
-    xAxis: { type: "category", data: classes.map(name), axisTick: { show: false }, axisLabel: { color: colours.quiet, interval: 0, width: 58, overflow: "break" } },
+    xAxis: { type: "category", data: classes.map((found) => name(found, " –\n")), axisTick: { show: false }, axisLabel: { color: colours.quiet, interval: 0, lineHeight: 16 } },
     yAxis: valueAxis(format.number, { minInterval: 1 }),
     series: [{
       type: "bar", barMaxWidth: 42, data: classes.map(({ n }) => n), color: colours.blue,
@@ -224,7 +227,7 @@ function backlog(loaded) {
     }],
   };
   option.tooltip.axisPointer = { type: "shadow" };
-  option.tooltip.formatter = ([{ name: label, value }]) => `${label}\n${words.kpi.backlog}: ${format.number(value)}`;
+  option.tooltip.formatter = ([{ dataIndex, value }]) => `${name(classes[dataIndex])}\n${words.kpi.backlog}: ${format.number(value)}`;
   return {
     isEmpty: classes.every(({ n }) => n === 0),
     note: backlogNote(loaded.figures),
@@ -279,7 +282,10 @@ function channels(loaded) {
   };
 }
 
-// ---- how long customers wait ----
+// ---- how long customers wait: seconds in chat beside days of repair, so the axis is logarithmic, with the marks of a clock and a calendar ----
+
+const MARKS = [1, 10, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400];
+const log = Math.log10;
 
 function times(loaded) {
   const figures = TIMES.map((kpi) => loaded.figures[kpi]).filter((figure) => figure && figure.n > 0);
@@ -287,10 +293,13 @@ function times(loaded) {
   const shape = { median: "circle", p90: "diamond" };
   const series = (which, colour) => ({
     name: words[which], type: "scatter", symbol: shape[which], symbolSize: 16, color: colour,
-    data: figures.map((figure, index) => [point(figure, which), index]).filter(([value]) => value !== null && value > 0),
-    label: { show: true, position: which === "median" ? "bottom" : "top", color: colours.ink, formatter: ({ value }) => format.duration(value[0]) },
+    data: figures.map((figure, index) => [point(figure, which), index]).filter(([value]) => value > 0).map(([value, index]) => [log(value), index, value]),
+    label: { show: true, position: which === "median" ? "bottom" : "top", color: colours.ink, formatter: ({ value }) => format.duration(value[2]) },
   });
-  const all = figures.flatMap((figure) => [point(figure, "median"), point(figure, "p90")]).filter((value) => value !== null && value > 0);
+  const all = figures.flatMap((figure) => [point(figure, "median"), point(figure, "p90")]).filter((value) => value > 0);
+  const from = MARKS.findLast((mark) => mark < Math.min(...all) / 1.5) ?? Math.min(...all, 1) / 2;
+  const to = MARKS.find((mark) => mark > Math.max(...all) * 1.5) ?? Math.max(...all, 1) * 2;
+  const marks = MARKS.filter((mark) => mark >= from && mark <= to).map(log);
   const option = {
     ...base({ right: 36 }),
     yAxis: {
@@ -298,13 +307,13 @@ function times(loaded) {
       axisLabel: { color: colours.ink }, splitLine: { show: true, lineStyle: { color: colours.line } },
     },
     xAxis: {
-      type: "log", min: Math.max(1, Math.min(...all, 1e9) / 3), max: Math.max(...all, 2) * 3, splitLine: { lineStyle: { color: colours.line } },
-      axisLabel: { color: colours.quiet, hideOverlap: true, formatter: (value) => format.duration(value) },
+      type: "value", min: log(from), max: log(to), splitLine: { lineStyle: { color: colours.line } }, axisTick: { customValues: marks },
+      axisLabel: { color: colours.quiet, hideOverlap: true, customValues: marks, formatter: (value) => format.duration(Math.round(10 ** value), 1) },
     },
     series: [series("median", colours.blue), series("p90", colours.orange)],
   };
   option.tooltip.trigger = "item";
-  option.tooltip.formatter = ({ seriesName, value }) => `${words.kpi[figures[value[1]].kpi]}\n${seriesName}: ${format.duration(value[0])}\nn = ${format.number(figures[value[1]].n)}`;
+  option.tooltip.formatter = ({ seriesName, value }) => `${words.kpi[figures[value[1]].kpi]}\n${seriesName}: ${format.duration(value[2])}\nn = ${format.number(figures[value[1]].n)}`;
   return {
     isEmpty: all.length === 0,
     option,

@@ -24,13 +24,13 @@ export function percent(value, digits = 1) {
 
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
-// A duration in the largest unit of which there is at least one (two days, for days): "4.2 min", "1.5 小时".
-export function duration(seconds) {
+// A duration in the largest unit of which there is at least one (of days two, unless told otherwise): "4.2 min", "1.5 小时".
+export function duration(seconds, leastDays = 2, unitDisplay = "short") {
   if (seconds === null || seconds === undefined) return NOTHING;
-  const [unit, length] = UNITS.find(([name, size]) => seconds >= (name === "day" ? 2 * size : size)) || UNITS[3];
+  const [unit, length] = UNITS.find(([name, size]) => seconds >= (name === "day" ? leastDays * size : size)) || UNITS[3];
   const value = seconds / length;
   const digits = unit === "second" || value >= 100 || Number.isInteger(value) ? 0 : 1;
-  return formatter(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: digits }).format(value);
+  return formatter(Intl.NumberFormat, { style: "unit", unit, unitDisplay, maximumFractionDigits: digits }).format(value);
 }
 
 // A value in the unit of its figure.

@@ -13,7 +13,7 @@ export function showHeadline(card, figure, words) {
   const hidden = !figure || figure.small_n === "counts_only";
   card.classList.toggle("grey", Boolean(figure && figure.small_n));
   part("value").textContent = figure ? format.value(figure) : format.NOTHING;
-  part("cases").textContent = figure ? cases(figure, words) : words.not_measured;
+  part("cases").textContent = figure ? cases(figure) : words.not_measured;
   part("notes").textContent = figure ? notes(figure, words) : "";
   showVerdict(part("verdict"), figure && (hidden ? null : figure.verdict), words);
   part("aim").textContent = figure && figure.target !== null ? aim(figure, words) : "";
@@ -39,10 +39,11 @@ function showVerdict(element, verdict, words) {
   element.textContent = verdict ? verdictText(verdict, words) : words.verdict.none;
 }
 
-function cases(figure, words) {
+function cases(figure) {
   const n = `n = ${format.number(figure.n)}`;
   if (figure.unit !== "ratio" || figure.denominator === null) return n;
-  return `${n} · ${words.of.replace("{part}", format.number(figure.numerator)).replace("{whole}", format.number(figure.denominator))}`;
+  // a rate's cases are its denominator
+  return `${n} · ${format.number(figure.numerator)} / ${format.number(figure.denominator)}`;
 }
 
 function notes(figure, words) {
