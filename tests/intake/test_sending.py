@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import services.intake
 from services.intake.sending import (
     GIVE_UP_AFTER,
     KINDS,
@@ -34,6 +37,7 @@ from shared.events.codes import Channel
 
 pytestmark = pytest.mark.pure
 
+README = Path(services.intake.__file__).with_name("README.md")
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 INVITATION = Notification(UUID(int=1), UUID(int=2), UUID(int=3), "survey_invitation", "en", NOW, "AS-1", link="https://example.com/s/x")
@@ -228,3 +232,19 @@ def test_addresses_that_end_in_one_box_share_a_budget() -> None:
     assert budget_key("email", "wang+shop@example.com") == budget_key("email", "wang@example.com")
     assert budget_key("email", "wang@example.com") != budget_key("email", "li@example.com")
     assert budget_key("sms", "+8613800138000") != budget_key("sms", "+8613800138001")
+
+
+# --- the page --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_about_intake_names_every_kind_with_its_rules() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (\w*) ?\| (yes|no) \|[^|]*\| (\d+) \|$", README.read_text(), re.MULTILINE)
+
+    assert {name: (consent or None, is_automatic == "yes", int(rank)) for name, consent, is_automatic, rank in rows} == {
+        kind.name: (kind.purpose, kind.is_automatic, kind.rank) for kind in KINDS.values()
+    }
+
+
+@pytest.mark.parametrize("failure", sorted(Failure))
+def test_the_page_about_intake_names_every_way_to_fail(failure: Failure) -> None:
+    assert re.search(rf"failed: .*\b{failure}\b", README.read_text())
