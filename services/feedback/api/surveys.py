@@ -14,11 +14,11 @@ from services.feedback.schemas.surveys import AnsweredOut, AnswersBody, SurveyOu
 from services.feedback.settings import FeedbackSettings
 from services.feedback.store import invitations as store
 from services.feedback.survey.invitations import SurveyEnded, require_open
-from services.feedback.survey.language import preferred
 from shared import clock, http, idempotency
 from shared.database import Transaction
 from shared.events.codes import Locale
 from shared.idempotency import Replay
+from shared.languages import preferred
 from shared.runtime import Runtime
 
 router = http.Router(tags=["surveys"])

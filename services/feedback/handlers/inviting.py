@@ -21,7 +21,6 @@ from services.feedback.store import people
 from services.feedback.survey import facts, invitations
 from services.feedback.survey.forms import FormType
 from services.feedback.survey.invitations import Invitation, State
-from services.feedback.survey.language import closest
 from services.feedback.survey.rules import Rules, usual
 from services.feedback.survey.selection import Standing, select
 from shared import outbox, timers
@@ -31,6 +30,7 @@ from shared.events.envelope import Event
 from shared.events.intake import CustomerMerged, CustomerRegistered, CustomerUnmerged, CustomerUpdated
 from shared.events.notification import FeedbackNotificationRequested
 from shared.events.tickets import TicketMerged, TicketMessageAdded, TicketReopened, TicketResolved
+from shared.languages import closest
 from shared.timers import Timer
 
 SEND: Final = "survey_invitation"

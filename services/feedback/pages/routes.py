@@ -24,13 +24,13 @@ from services.feedback.settings import FeedbackSettings
 from services.feedback.store import answers as answers_store
 from services.feedback.survey.answers import from_fields
 from services.feedback.survey.invitations import require_open
-from services.feedback.survey.language import closest, preferred
 from shared import clock, http
 from shared.database import is_transient
 from shared.errors import Invalid, NotFound, ServiceError, Unavailable
 from shared.events.codes import DEFAULT_LOCALE, Locale
 from shared.http.body import BoundedRequest
 from shared.http.problems import Malformed, WrongMediaType, problem_type
+from shared.languages import closest, preferred
 from shared.runtime import Runtime
 
 router = http.Router(tags=["pages"])

@@ -16,7 +16,7 @@ from shared.auth import CSRF_FIELD, Session
 from shared.events.codes import Locale
 from shared.http import login
 from shared.http.assets import Assets
-from shared.http.languages import LANGUAGES
+from shared.languages import LANGUAGES
 
 WEB: Final = Path(__file__).parents[1] / "web"
 ASSETS: Final = Assets(WEB / "static", WEB / "echarts")

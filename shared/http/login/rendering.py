@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from shared.auth import CSRF_FIELD, Session
 from shared.events.codes import Locale
 from shared.http.assets import Assets
-from shared.http.languages import LANGUAGES
 from shared.http.login.wording import WORDS, Words
+from shared.languages import LANGUAGES
 
 WEB: Final = Path(__file__).parents[1] / "web"
 ASSETS: Final = Assets(WEB / "static")

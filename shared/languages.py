@@ -1,14 +1,17 @@
-"""Which of our three languages suits somebody, from a tag that others wrote: an event, a header, a link.
+"""Which of our three languages suits somebody, from a tag that others wrote: an event, a header, a link, a profile.
 
 Traditional Chinese is recognised by script (Hant) or by region (Taiwan, Hong Kong, Macao); all other Chinese is simplified.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from shared.events.codes import Locale
 
+LANGUAGES: Final[Mapping[Locale, str]] = {Locale.ZH_CN: "简体中文", Locale.ZH_TW: "繁體中文", Locale.EN: "English"}
+"""Each language by its own name, for the switch of pages."""
 TRADITIONAL: Final = frozenset({"hant", "tw", "hk", "mo"})
 MAX_HEADER: Final = 500
 """Characters of an Accept-Language header that are looked at; honest ones are far shorter."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feedback.survey.language import closest, preferred
 from shared.events.codes import Locale
+from shared.languages import closest, preferred
 
 pytestmark = pytest.mark.pure
 
