@@ -176,7 +176,9 @@ def _shown(question: Question, locale: Locale) -> ShownQuestion:
 
 
 def _shown_option(option: Option, locale: Locale, end: str | None) -> ShownOption:
-    return ShownOption(str(option.value), option.words[locale], end)
+    # the one long word among the labels: on a phone it breaks where a person would break it
+    label = option.words[locale].replace("issatisfied", "is\u00adsatisfied")
+    return ShownOption(str(option.value), label, end)
 
 
 def _errors(form: Questionnaire, errors: Sequence[FieldError], words: Words) -> dict[str, str]:
