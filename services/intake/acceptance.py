@@ -196,7 +196,8 @@ def digest(submission: Submission, proven: UUID | None = None) -> bytes:
         submission.text,
     ]
     rest: list[object] = [submission.product, utc, submission.in_reply_to, submission.attachments, dict(submission.metadata), proven]
-    later: list[object] = [submission.customer.customer_id, submission.customer.accounts, submission.conversation_id]
+    named = submission.customer.customer_id
+    later: list[object] = [None if named is None else str(named), submission.customer.accounts, submission.conversation_id]
     # fields that older requests did not have count only where they are: the digests of those still hold
     rest += later if any(later) else []
     return blake2b(orjson.dumps([content, rest], option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES).digest()

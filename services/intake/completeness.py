@@ -88,6 +88,11 @@ def type_by_now(record: Recorded, added: Sequence[Recorded]) -> str | None:
     return next((one.type for one in reversed((record, *added)) if one.type is not None), None)
 
 
+def product_by_now(record: Recorded, added: Sequence[Recorded]) -> dict[str, str | None]:
+    """What was said of the product, the latest of each field."""
+    return {name: value for one in (record, *added) for name, value in one.product.items() if value}
+
+
 def suggestions(named: Mapping[str, str | None], owned: Sequence[Mapping[str, str | None]]) -> dict[str, str]:
     """What a customer's earlier requests say of the product that he names too little of; fields as paths.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -15,18 +16,26 @@ from services.intake.identity import (
     Identity,
     Scheme,
     Unreadable,
+    account_identity,
     app_user_identity,
     assign,
     email_identity,
+    judge,
     phone_identity,
 )
+from services.intake.identity.masking import masked
 
 pytestmark = pytest.mark.pure
 
 A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)
 APP, OTHER_APP = app_user_identity("u-1"), app_user_identity("u-2")
+LINE = Identity(Scheme.LINE, "U1", scope="1653")
 MAIL, OTHER_MAIL = email_identity("wang@example.com"), email_identity("li@example.com")
 PHONE, OTHER_PHONE = phone_identity("13800138000", "CN"), phone_identity("13900139000", "CN")
+
+
+def account(scheme: Scheme, scope: str | None, value: str) -> Identity:
+    return account_identity(scheme, scope, value, lambda phone: phone_identity(phone, "CN"))
 
 
 def arrives(*identities: Identity, new_id: UUID = C, proven_id: UUID | None = None) -> Arrival:
@@ -49,6 +58,39 @@ def test_one_phone_number_has_one_spelling(text: str) -> None:
 
 def test_an_extension_is_cut_off() -> None:
     assert phone_identity("010-62345678 ext 5", "CN").value == "+861062345678"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("+55 11 98765-4321", "+55 11 8765-4321"),
+        ("+54 9 11 2345-6789", "+54 11 2345-6789"),
+        ("+52 1 55 1234 5678", "+52 55 1234 5678"),
+        ("0086 138 0013 8000", "13800138000"),
+        ("+86 010 6234 5678", "010-62345678"),
+    ],
+    ids=["Brazil's ninth digit", "Argentina's nine", "Mexico's old one", "00 for +", "the zero before an area code"],
+)
+def test_two_ways_to_write_one_number_are_compared_as_one(one: str, other: str) -> None:
+    assert phone_identity(one, "CN") == phone_identity(other, "CN")
+
+
+def test_a_number_is_written_to_as_it_was_given_where_both_ways_are_valid() -> None:
+    assert phone_identity("+54 9 11 2345-6789", "CN").address == "+5491123456789"
+
+
+def test_a_prefix_for_calls_abroad_that_is_another_country_s_is_understood() -> None:
+    assert phone_identity("0086 138 0013 8000", "US").value == "+8613800138000"
+
+
+@given(st.from_regex(r"\+?[0-9]{6,15}", fullmatch=True), st.sampled_from(["CN", "TW", "US", "BR", "AR", "MX"]))
+def test_what_is_compared_of_a_number_reads_as_the_same_number(text: str, region: str) -> None:
+    try:
+        identity = phone_identity(text, region)
+    except Unreadable:
+        return
+
+    assert phone_identity(identity.address, "CN") == identity
 
 
 def test_a_hotline_is_a_contact_and_nobodys_identity() -> None:
@@ -110,7 +152,10 @@ def test_a_phone_number_that_one_customer_has_recognises_him() -> None:
 
 
 def test_a_phone_number_that_two_customers_share_recognises_nobody_and_suggests_a_merge() -> None:
-    assert who(arrives(PHONE), (A, PHONE), (B, PHONE)) == Assignment(C, is_new=True, links=(PHONE,), suspects=(A, B))
+    found = who(arrives(PHONE), (A, PHONE), (B, PHONE))
+
+    assert found == Assignment(C, is_new=True, links=(PHONE,), suspects=(A, B))
+    assert [link.matches for link in found.links] == [False]
 
 
 def test_a_phone_number_does_not_recognise_a_customer_whose_account_is_another() -> None:
@@ -142,6 +187,105 @@ def test_two_requests_of_one_new_customer_in_a_batch_are_his() -> None:
     assert second == Assignment(A, is_new=False, links=(MAIL,))
 
 
+# --- shared, proven, stood in for ---------------------------------------------------------------------------------------------------
+
+
+def test_who_shows_only_a_shared_number_is_one_unknown_caller_per_channel() -> None:
+    callers = [
+        replace(arrives(PHONE, new_id=UUID(int=n)), channel=channel)
+        for n, channel in [(10, "phone"), (11, "phone"), (12, "sms"), (13, "phone")]
+    ]
+
+    found = assign(callers, Directory.of([(A, PHONE), (B, PHONE)]))
+
+    assert [(one.customer_id.int, one.is_new) for one in found] == [(10, True), (10, False), (12, True), (10, False)]
+
+
+def test_the_unknown_caller_takes_nothing_away_from_those_who_share_the_number() -> None:
+    directory = Directory.of([(A, PHONE), (B, PHONE)])
+
+    unknown, known = assign([arrives(PHONE), arrives(PHONE, MAIL, new_id=UUID(int=9))], directory)
+
+    assert unknown.customer_id == C
+    assert (known.customer_id.int, known.is_new) == (9, True)
+    assert directory.holders[PHONE] == {A, B, UUID(int=9)}
+
+
+def test_once_the_two_are_one_person_their_number_recognises_them_again() -> None:
+    stand_in = Identity.stored("phone", PHONE.value, matches=False, stands_in="web")
+
+    assert who(arrives(PHONE), (A, PHONE), (B, stand_in)).customer_id == A
+
+
+def test_a_shared_number_means_the_one_who_has_proven_it() -> None:
+    assert who(arrives(PHONE), (A, PHONE), (B, replace(PHONE, is_verified=True))).customer_id == B
+    assert who(arrives(PHONE), (A, replace(PHONE, is_verified=True)), (B, replace(PHONE, is_verified=True))).is_new
+
+
+def test_a_number_that_was_marked_as_shared_recognises_nobody_and_suggests_nothing() -> None:
+    directory = Directory.of([(A, PHONE), (A, APP)])
+    directory.shared.add(PHONE)
+
+    (found,) = assign([arrives(PHONE)], directory)
+
+    assert (found.is_new, found.suspects) == (True, ())
+    assert judge(arrives(APP, PHONE), directory).customer_id == A
+
+
+# --- accounts of channels ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_account_of_a_channel_goes_before_an_address() -> None:
+    assert who(arrives(MAIL, LINE), (A, MAIL), (B, LINE)).customer_id == B
+
+
+def test_the_same_id_in_another_scope_is_another_account() -> None:
+    assert who(arrives(account(Scheme.LINE, "other", "U1")), (A, LINE)).is_new
+
+
+def test_an_account_that_another_customer_has_becomes_a_contact_of_the_new_one() -> None:
+    found = who(arrives(OTHER_APP, LINE), (A, APP), (A, LINE))
+
+    assert found.is_new
+    assert [(link.scheme, link.matches) for link in found.links] == [(Scheme.APP_USER, True), (Scheme.LINE, False)]
+
+
+def test_a_browser_recognises_only_whom_nothing_stronger_contradicts() -> None:
+    browser = account(Scheme.WEB_SESSION, None, "s-1")
+
+    assert who(arrives(browser), (A, browser)).customer_id == A
+    assert who(arrives(browser, OTHER_PHONE), (A, browser), (A, PHONE)).is_new
+
+
+def test_a_number_on_whatsapp_reads_with_and_without_its_plus() -> None:
+    assert account(Scheme.WHATSAPP_PHONE, None, "8613800138000") == account(Scheme.WHATSAPP_PHONE, None, "+8613800138000")
+
+
+@pytest.mark.parametrize(("scheme", "scope"), [(Scheme.LINE, None), (Scheme.TELEGRAM, "x")])
+def test_an_account_has_a_scope_exactly_if_its_ids_need_one(scheme: Scheme, scope: str | None) -> None:
+    with pytest.raises(Unreadable):
+        account(scheme, scope, "1")
+
+
+# --- whom the sender names ------------------------------------------------------------------------------------------------------------
+
+
+def test_who_enters_a_request_says_whose_it_is_and_what_he_shows_is_his() -> None:
+    found = who(Arrival((MAIL, PHONE), C, named_id=B), (A, MAIL), (B, APP))
+
+    assert (found.customer_id, found.is_new, found.suspects) == (B, False, (A,))
+    assert [(link.scheme, link.matches) for link in found.links] == [(Scheme.EMAIL, False), (Scheme.PHONE, True)]
+
+
+# --- masking --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_masked_identity_can_be_recognised_and_not_used() -> None:
+    shown = [masked(identity) for identity in (PHONE, MAIL, APP, account(Scheme.LINE, "1653", "U4af4980629"))]
+
+    assert shown == ["+86•••00", "w•••@example.com", "•••", "•••29"]
+
+
 # --- the customer's own key ----------------------------------------------------------------------------------------------------------
 
 
@@ -170,7 +314,7 @@ def test_a_contact_that_a_trusted_source_confirms_becomes_an_identity() -> None:
 
 # --- laws ----------------------------------------------------------------------------------------------------------------------------
 
-identities = st.sampled_from([APP, OTHER_APP, MAIL, OTHER_MAIL, PHONE, OTHER_PHONE])
+identities = st.sampled_from([APP, OTHER_APP, LINE, MAIL, OTHER_MAIL, PHONE, OTHER_PHONE])
 
 
 def _one_per_scheme(found: list[Identity]) -> tuple[Identity, ...]:
@@ -201,6 +345,18 @@ def test_a_batch_may_be_cut_anywhere_without_changing_whose_requests_they_are(ba
     whole = assign(arrivals, Directory())
 
     assert assign(arrivals[:cut], directory) + assign(arrivals[cut:], directory) == whole
+
+
+@given(st.lists(shown, max_size=10), shown.filter(bool))
+def test_nobody_who_shows_something_is_registered_twice(before: list[tuple[Identity, ...]], shows: tuple[Identity, ...]) -> None:
+    directory = Directory()
+    assign([Arrival(s, UUID(int=n)) for n, s in enumerate(before, start=1)], directory)
+
+    first, again = assign([Arrival(shows, UUID(int=98)), Arrival(shows, UUID(int=99))], directory)
+
+    assert not again.is_new
+    assert again.is_settled
+    assert first.customer_id == again.customer_id
 
 
 @given(st.lists(shown.filter(bool), max_size=8), shown.filter(lambda s: any(i.scheme is Scheme.APP_USER for i in s)))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
 from services.intake.acceptance import Contact, ProductNamed
-from services.intake.handlers.reception import NoSuchRequest
+from services.intake.handlers.reception import Incoming, NoSuchRequest
 from services.intake.reference import parse
 from services.intake.store import following
 from services.intake.store.tickets import TicketCopy, save
-from shared.database import Database
+from shared.database import Database, Transaction
 from shared.errors import Unavailable
 from shared.events.proof import proof
 from shared.idempotency import KeyReused
@@ -256,6 +257,75 @@ async def test_a_phone_number_that_two_accounts_share_suggests_a_merge(intake_da
     assert len(await rows(intake_database, "customer")) == 2
     (suggestion,) = await rows(intake_database, "merge_suggestion")
     assert {suggestion["customer_id"], suggestion["other_id"]} == {row["customer_id"] for row in await rows(intake_database, "customer")}
+
+
+async def test_phone_only_requests_with_a_shared_number_at_once_register_one_unknown_caller(intake_database: Database) -> None:
+    for account in ("u-1", "u-2"):
+        await take_one(intake_database, incoming(customer=Contact(app_user_id=account, phone="13800138000")))
+
+    await asyncio.gather(*(take(intake_database, incoming(text=f"{n}", phone="13800138000", channel="phone")) for n in range(20)))
+    await take_one(intake_database, incoming(text="later", phone="13800138000", channel="phone"))
+
+    assert len(await rows(intake_database, "customer")) == 3
+    assert len(await rows(intake_database, "request")) == 23
+    assert [row["stands_in"] for row in await rows(intake_database, "customer_identity") if not row["matches"]] == ["phone"]
+
+
+async def test_a_number_of_four_app_users_is_a_household_s(intake_database: Database) -> None:
+    for n in range(3):
+        await take_one(intake_database, incoming(customer=Contact(app_user_id=f"u-{n}", phone="13800138000")))
+    before = [row["shared"] for row in await rows(intake_database, "identity") if row["scheme"] == "phone"]
+
+    await take_one(intake_database, incoming(customer=Contact(app_user_id="u-3", phone="13800138000")))
+
+    assert before == [False]
+    assert [row["shared"] for row in await rows(intake_database, "identity") if row["scheme"] == "phone"] == [True]
+
+
+async def test_what_customers_claim_with_their_own_keys_makes_no_household(intake_database: Database) -> None:
+    await take_one(intake_database, incoming(customer=Contact(app_user_id="u-0", phone="13800138000")))
+    for n in range(1, 6):
+        await take_one(intake_database, incoming(customer=Contact(phone="13800138000"), caller=own_key(UUID(int=n))))
+
+    assert not any(row["shared"] for row in await rows(intake_database, "identity"))
+    await take_one(intake_database, incoming(text="?", phone="13800138000"))
+    assert len(await rows(intake_database, "customer")) == 6
+
+
+async def test_a_batch_of_many_new_customers_asks_the_database_as_often_as_a_batch_of_one(
+    intake_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for name in ("fetch", "fetchrow", "fetchval", "execute"):
+        monkeypatch.setattr(Transaction, name, _counting(getattr(Transaction, name), asked))
+
+    async def statements(*items: Incoming) -> int:
+        asked.clear()
+        await take(intake_database, *items)
+        return len(asked)
+
+    one = await statements(incoming(phone="13800138000", email="w@example.com", key="k", external_id="m"))
+    many = [incoming(text=f"{n}", phone=f"138001390{n:02d}", email=f"{n}@example.com", key=f"{n}", external_id=f"{n}") for n in range(60)]
+    known = [incoming(text=f"again {n}", phone=f"138001390{n:02d}", key=f"a{n}", external_id=f"a{n}") for n in range(60)]
+
+    assert await statements(*many) == one
+    assert await statements(*known) < one
+
+
+def _counting(method: Any, asked: list[str]) -> Any:
+    async def counted(tx: Transaction, query: str, *args: Any) -> Any:
+        asked.append(query)
+        return await method(tx, query, *args)
+
+    return counted
+
+
+async def test_a_settled_customer_keeps_his_language_beside_a_new_one(intake_database: Database) -> None:
+    await take_one(intake_database, incoming(text="洗衣機不轉了，怎麼辦", phone="13800138000"))
+
+    await take(intake_database, incoming(text="12345", phone="13800138000"), incoming(text="Hello there", phone="13900139000"))
+
+    assert {row["text"]: row["locale"] for row in await rows(intake_database, "request")}["12345"] == "zh-TW"
 
 
 async def test_a_customer_with_his_own_key_is_registered_under_its_id_once(intake_database: Database) -> None:

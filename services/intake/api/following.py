@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.intake.acceptance import Caller, Earlier, Rules, accept
 from services.intake.api.callers import REQUESTS, Desk, caller_of, links_of
-from services.intake.completeness import assess, known_by_now, suggestions, type_by_now
+from services.intake.completeness import assess, known_by_now, product_by_now, suggestions, type_by_now
 from services.intake.handlers.reception import ACCEPTED, Incoming
 from services.intake.language import DISMISSED, RECEIVED, details_line, progress, prompts
 from services.intake.reference import NotAReference, parse
@@ -124,7 +124,7 @@ def view_of(
     """A request as it is shown."""
     known = known_by_now(found.record, found.added)
     complete = assess(type_by_now(found.record, found.added), known)
-    suggested = suggestions(found.record.product, owned)
+    suggested = suggestions(product_by_now(found.record, found.added), owned)
     dismissal = found.dismissal
     code = found.ticket_status or (RECEIVED if dismissal is None else DISMISSED)
     text, following = progress(code, locale)
@@ -144,11 +144,10 @@ def view_of(
 
 
 def _completing(found: Followed, body: DetailsIn, caller: Caller, rules: Rules, key: tuple[str, str] | None) -> Incoming:
-    first = found.fields["completes"] or found.reference
     text = details_line(body.added(), found.locale)
     customer_id: UUID | None = None if caller.customer_id is not None else found.survivor_id
-    sent = body.submission(to=found.reference, channel=found.fields["channel"], customer_id=customer_id, text=text)
-    earlier = Earlier(first, type_by_now(found.record, found.added), known_by_now(found.record, found.added))
+    sent = body.submission(to=found.first, channel=found.fields["channel"], customer_id=customer_id, text=text)
+    earlier = Earlier(found.first, type_by_now(found.record, found.added), known_by_now(found.record, found.added))
     accepted = accept(sent, caller, received_at=clock.now(), rules=rules, earlier=earlier)
     return Incoming(accepted, None if key is None else Claim(caller.principal, *key, accepted.digest))
 

@@ -25,7 +25,10 @@ class Dismissal:
 
 @dataclass(frozen=True)
 class Followed:
-    """A request with what became of it. ``added`` are the requests that brought what was missing, oldest first."""
+    """A request with what became of it.
+
+    ``record`` is what was asked for, in the request or in the one that it completes; ``added`` what was brought since, oldest first.
+    """
 
     fields: Mapping[str, Any]
     record: Recorded
@@ -41,12 +44,17 @@ class Followed:
         """Its number."""
         return str(self.fields["reference"])
 
+    @property
+    def first(self) -> str:
+        """The number of the request that it completes, or its own."""
+        return str(self.fields["completes"] or self.reference)
+
 
 async def find(tx: Transaction, reference: str, *, of: UUID | None = None) -> Followed | None:
     """A request; ``of``: only if it is this customer's, whoever answers for him by now."""
     row = await tx.fetchrow(
         f"""
-        SELECT {_FIELDS}, r.contact, r.locale, c.survivor_id, r.dismissed_at, r.dismissed_by, r.dismissed_because,
+        SELECT {_FIELDS}, r.locale, c.survivor_id, r.dismissed_at, r.dismissed_by, r.dismissed_because,
                t.number AS ticket_number, t.status AS ticket_status
           FROM request r JOIN customer c USING (customer_id)
                LEFT JOIN ticket_alias a ON a.reference = r.reference
@@ -59,14 +67,14 @@ async def find(tx: Transaction, reference: str, *, of: UUID | None = None) -> Fo
     )
     if row is None:
         return None
-    added = await tx.fetch(
+    first, *added = await tx.fetch(
         """
-        SELECT type, product, contact, expected_resolution_at, missing_fields FROM request WHERE completes = $1
-         ORDER BY received_at, request_id
+        SELECT type, product, contact, expected_resolution_at, missing_fields FROM request WHERE reference = $1 OR completes = $1
+         ORDER BY completes IS NOT NULL, received_at, request_id
         """,
-        reference,
+        row["completes"] or reference,
     )
-    return _followed(row, tuple(map(_recorded, added)))
+    return _followed(row, _recorded(first), tuple(map(_recorded, added)))
 
 
 async def products_of(tx: Transaction, customer_id: UUID, *, limit: int = 200) -> list[dict[str, str | None]]:
@@ -101,18 +109,17 @@ async def dismiss(tx: Transaction, reference: str, dismissal: Dismissal) -> Dism
 
 _FIELDS = """
     r.request_id, r.reference, r.customer_id, r.channel, r.external_id, r.type, r.subject, r.text, r.product, r.expected_resolution_at,
-    r.occurred_at, r.occurred_at_clamped, r.received_at, r.in_reply_to, r.external_id_reused, r.entered_by, r.conversation_id, r.completes,
-    r.missing_fields
+    r.occurred_at, r.occurred_at_clamped, r.received_at, r.in_reply_to, r.external_id_reused, r.entered_by, r.conversation_id, r.completes
 """
 
 
-def _followed(row: asyncpg.Record, added: tuple[Recorded, ...]) -> Followed:
-    outside = {"contact", "survivor_id", "locale", "ticket_number", "ticket_status", "missing_fields"}
+def _followed(row: asyncpg.Record, record: Recorded, added: tuple[Recorded, ...]) -> Followed:
+    outside = {"survivor_id", "locale", "ticket_number", "ticket_status"}
     fields = {name: value for name, value in row.items() if name not in outside and not name.startswith("dismissed_")}
     is_dismissed = row["dismissed_at"] is not None
     return Followed(
         fields=fields | {"product": from_json(row["product"])},
-        record=_recorded(row),
+        record=record,
         added=added,
         survivor_id=row["survivor_id"],
         locale=row["locale"],
