@@ -289,7 +289,7 @@ async def test_a_complaint_whose_customer_is_spared_gets_the_one_question(feedba
     (event,) = [event for event in await told(feedback_database, SurveyInvited) if event.ticket_number == number]
     (mail,) = [mail for mail in await told(feedback_database, FeedbackNotificationRequested) if mail.ticket_number == number]
     assert event.form == "S1.1"
-    assert mail.data == {"form": "S1.1", "purpose": "service"}
+    assert mail.data == {"form": "S1.1", "purpose": "service", "opt_out_link": f"{mail.link}/opt-out"}
     await answer(feedback_database, await token_of(feedback_database, number), MOMENT + 2 * DAY, Y1="no")
     (answered,) = await told(feedback_database, SurveyAnswered)
     assert (answered.solved, answered.flags, answered.overall) == ("no", ("low", "not_solved"), None)

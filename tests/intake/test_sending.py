@@ -122,6 +122,13 @@ def test_what_the_customer_asked_for_by_writing_to_us_needs_no_consent(kind: str
     assert plan(replace(REPLY, kind=kind), nothing_wanted, NOW) == BY_MAIL
 
 
+def test_whether_a_complaint_is_solved_is_asked_also_of_those_who_want_no_surveys() -> None:
+    question = replace(INVITATION, data={"form": "S1.1", "purpose": "service"})
+
+    assert plan(question, replace(WANG, consents=Consents(survey=False)), NOW) == BY_MAIL
+    assert plan(question, replace(WANG, consents=Consents(status=False)), NOW) is Failure.NO_CONSENT
+
+
 # --- receipts ------------------------------------------------------------------------------------------------------------------------
 
 

@@ -206,6 +206,6 @@ def _mail(kind: str, invitation: Invitation, at: datetime, link: str) -> Feedbac
         locale=invitation.locale,
         ticket_number=invitation.ticket_number,
         link=link,
-        data={"form": invitation.form, "purpose": invitation.purpose.value},
+        data={"form": invitation.form, "purpose": invitation.purpose.value, "opt_out_link": f"{link}/opt-out"},
         expires_at=invitation.expires_at,
     )

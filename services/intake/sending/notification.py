@@ -71,6 +71,13 @@ class Notification:
         return kind_of(self.kind)
 
     @property
+    def purpose(self) -> str | None:
+        """The consent that it needs. Whether a complaint is solved belongs to the service, whoever wants no surveys."""
+        if self.data.get("purpose") == "service":
+            return "status"
+        return None if self.rules is None else self.rules.purpose
+
+    @property
     def is_automatic(self) -> bool:
         """Nobody in particular wrote it."""
         return self.rules is not None and self.rules.is_automatic

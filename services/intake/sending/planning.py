@@ -69,7 +69,7 @@ def plan(notification: Notification, circumstances: Circumstances, now: datetime
         return Failure.UNDELIVERABLE
     if circumstances.is_overtaken:
         return Failure.SUPERSEDED
-    if not circumstances.consents.allow(kind.purpose):
+    if not circumstances.consents.allow(notification.purpose):
         return Failure.NO_CONSENT
     if kind.settles_for and now < (settled_at := notification.requested_at + kind.settles_for):
         return Postpone(settled_at)
