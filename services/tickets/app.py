@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.tickets.api import agents, lists, queues, records, teams, tickets, tracking
+from services.tickets.api import agents, levels, lists, queues, records, teams, tickets, tracking
+from services.tickets.pages import routes as pages
 from shared import http
 from shared.runtime import AnyRuntime
 
@@ -22,8 +23,10 @@ def create_app(runtime: AnyRuntime) -> FastAPI:
     app.include_router(lists.router)
     app.include_router(tickets.router)
     app.include_router(records.router)
+    app.include_router(levels.router)
     app.include_router(queues.router)
     app.include_router(agents.router)
     app.include_router(teams.router)
     app.include_router(tracking.router)
+    app.include_router(pages.router)
     return app

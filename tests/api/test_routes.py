@@ -83,7 +83,11 @@ ROUTES: dict[str, dict[tuple[str, str], str | None]] = {
         ("GET", "/v1/skills/{skill}"): "staff:read",
         ("PATCH", "/v1/skills/{skill}"): "staff:write",
         ("GET", "/v1/skills/{skill}/history"): "staff:read",
-        ("GET", "/v1/track/{reference}"): "request:read",
+        ("GET", "/v1/tickets/{number}/links"): "ticket:read",
+        ("GET", "/v1/track/{reference}"): None,
+        ("GET", "/track/{reference}"): None,
+        ("POST", "/track/{reference}"): None,
+        ("GET", "/track/assets/{release}/{name}"): None,
     },
     "feedback": {
         ("GET", "/v1/surveys/{token}"): None,
@@ -109,6 +113,10 @@ ROUTES: dict[str, dict[tuple[str, str], str | None]] = {
     "metrics": {
         ("GET", "/v1/kpis"): "kpi:read",
         ("GET", "/v1/kpis/{kpi}/series"): "kpi:read",
+        ("GET", "/v1/targets"): "kpi:read",
+        ("GET", "/v1/targets/{kpi}"): "kpi:read",
+        ("PUT", "/v1/targets/{kpi}"): "config:write",
+        ("GET", "/v1/live"): "kpi:read",
         ("GET", "/dashboard"): "kpi:read",
         ("GET", "/dashboard/assets/{release}/{name}"): None,
     },

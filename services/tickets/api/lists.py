@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 from starlette.requests import Request
 
 from services.tickets.api import shape
@@ -40,10 +39,10 @@ class Asked:
         channel: http.Code | None = None,
         priority: Annotated[list[Priority] | None, Query(description="repeat for several")] = None,
         tier: http.Code | None = None,
-        opened_from: AwareDatetime | None = None,
-        opened_before: AwareDatetime | None = None,
-        updated_from: AwareDatetime | None = None,
-        updated_before: AwareDatetime | None = None,
+        opened_from: http.Instant | None = None,
+        opened_before: http.Instant | None = None,
+        updated_from: http.Instant | None = None,
+        updated_before: http.Instant | None = None,
         sla: Annotated[
             SlaFilter | None, Query(description="overdue: a promise was due before now; running: one runs, none is overdue")
         ] = None,

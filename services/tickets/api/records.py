@@ -15,7 +15,7 @@ from services.tickets.schemas import answers
 from services.tickets.store import histories, links, views
 from shared import http
 from shared.events.codes import DEFAULT_LOCALE
-from shared.http.languages import preferred
+from shared.languages import preferred
 from shared.runtime import AnyRuntime
 
 router: Final = http.Router(tags=["tickets"])

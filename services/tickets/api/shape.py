@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from services.tickets import sla
+from services.tickets.handlers.visits import Seen
+from services.tickets.language.codes import word
+from services.tickets.language.customers import expected_in_words, status_in_words
 from services.tickets.language.sentences import sentence
 from services.tickets.schemas import answers
 from services.tickets.schemas.params import PARAMS
@@ -14,15 +18,16 @@ from services.tickets.sla import Clock
 from services.tickets.store.histories import HistoryEntry
 from services.tickets.store.links import LinkView
 from services.tickets.store.views import MessageView, View
+from services.tickets.workflow.expectations import expectation
 from services.tickets.workflow.status import Action, Status
 from services.tickets.workflow.steps import next_steps
 from services.tickets.workflow.ticket import Ticket
-from shared.events.codes import Locale
+from shared.events.codes import DEFAULT_LOCALE, Locale
 
 _COPIED = (
     "number", "version", "status", "step", "type", "priority", "category", "root_topic", "customer_id", "channel", "locale", "tier",
     "opened_at", "changed_at", "assignee", "team", "episode", "resolution_code", "first_resolved_at", "resolved_at", "closed_at",
-    "linked_to", "merged_into", "started_at", "waiting_since",
+    "linked_to", "merged_into", "started_at", "waiting_since", "entered_by", "escalation",
 )  # fmt: skip
 
 
@@ -45,8 +50,12 @@ def ticket(view: View, at: datetime) -> answers.TicketView:
 
 
 def promises(value: Ticket, at: datetime) -> answers.SlaView:
-    """Both targets at ``at``."""
-    return answers.SlaView(first_response=_target(value.first_response, at), resolution=_target(value.resolution, at))
+    """All targets at ``at``."""
+    return answers.SlaView(
+        first_response=_target(value.first_response, at),
+        next_response=None if value.next_response is None else _target(value.next_response, at),
+        resolution=_target(value.resolution, at),
+    )
 
 
 def _target(clock: Clock, at: datetime) -> answers.TargetView:
@@ -56,6 +65,8 @@ def _target(clock: Clock, at: datetime) -> answers.TargetView:
         state=sla.state(clock, at),
         met_at=clock.met_at,
         paused_ms=sla.milliseconds(sla.paused_time(clock, end)),
+        policy=clock.promise.policy.id,
+        calendar=clock.promise.hours.id,
     )
 
 
@@ -117,17 +128,27 @@ def link(view: LinkView) -> answers.LinkView:
 _SEEN_FROM_THERE: Final = {"caused_by": "causes", "continues": "continued_by"}
 
 
-def tracking(reference: str, value: Ticket, messages: list[MessageView]) -> answers.Tracking:
-    """The customer's view: no names of staff, no notes, no internal codes."""
+def tracking(seen: Seen, locale: Locale | None, zone: ZoneInfo) -> answers.Tracking:
+    """The customer's view: no names of staff, no notes, no internal codes but the status."""
+    value, locale = seen.ticket, locale or DEFAULT_LOCALE
+    expected = expectation(value)
     return answers.Tracking(
-        reference=reference,
+        reference=seen.reference,
         number=value.number,
+        locale=locale.value,
         status=value.status,
+        status_text=status_in_words(value.status, locale),
+        step=value.step,
+        step_text=word("step", value.step, locale) if value.step else None,
         opened_at=value.opened_at,
         changed_at=value.changed_at,
         resolved_at=value.resolved_at,
         closed_at=value.closed_at,
+        expected=answers.ExpectedOfCustomer(
+            code=expected.code, until=expected.until, text=expected_in_words(expected.code, expected.until, zone, locale)
+        ),
         messages=[
-            answers.TrackedMessage(at=message.at, from_customer=message.author == "customer", text=message.text) for message in messages
+            answers.TrackedMessage(at=message.at, from_customer=message.author == "customer", text=message.text)
+            for message in seen.messages
         ],
     )

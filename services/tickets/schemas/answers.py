@@ -17,13 +17,16 @@ class TargetView(BaseModel):
     due_at: AwareDatetime = Field(description="while paused it moves on with the time")
     state: ClockState
     met_at: AwareDatetime | None
-    paused_ms: int
+    paused_ms: int = Field(description="business time")
+    policy: str = Field(description="id of the policy that promises it")
+    calendar: str = Field(description="id of the business calendar in which it is reckoned")
 
 
 class SlaView(BaseModel):
     """The promises of a ticket."""
 
     first_response: TargetView
+    next_response: TargetView | None = Field(description="of the oldest unanswered message, or the last one that was answered")
     resolution: TargetView
 
 
@@ -68,6 +71,8 @@ class TicketView(BaseModel):
     started_at: AwareDatetime | None = Field(description="when work first began")
     waiting_since: AwareDatetime | None = Field(description="since when it waits for the customer")
     sla: SlaView
+    entered_by: str = Field(description="who wrote the request down: customer, bot, agent, system")
+    escalation: int = Field(description="how high it was escalated: 0 not at all, 1 the lead, 2 the manager")
 
 
 class DifferenceView(BaseModel):
@@ -149,14 +154,27 @@ class TrackedMessage(BaseModel):
     text: str
 
 
+class ExpectedOfCustomer(BaseModel):
+    """What the customer should do now."""
+
+    code: str = Field(description="answer, check, nothing, ended")
+    until: AwareDatetime | None
+    text: str
+
+
 class Tracking(BaseModel):
-    """A ticket as its customer sees it."""
+    """A ticket as its customer sees it; texts are in `locale`."""
 
     reference: str
     number: str
+    locale: str
     status: Status
+    status_text: str
+    step: str | None
+    step_text: str | None
     opened_at: AwareDatetime
     changed_at: AwareDatetime
     resolved_at: AwareDatetime | None
     closed_at: AwareDatetime | None
+    expected: ExpectedOfCustomer
     messages: list[TrackedMessage]
