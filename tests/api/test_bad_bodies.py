@@ -8,8 +8,11 @@ import httpx
 import orjson
 import pytest
 
+from services.feedback.schemas.forms import FormBody
+from services.feedback.schemas.rules import RulesBody
 from shared.http import BATCH_LIMIT, BODY_LIMIT
 from tests.api.houses import House, Operation
+from tests.feedback.builders import AT_ONCE, T1_2
 from tests.feedback.conftest import Surveys
 
 pytestmark = [pytest.mark.postgres, pytest.mark.api]
@@ -205,6 +208,9 @@ _SOUND: dict[str, dict[str, object]] = {
     "createRequests": {"requests": [{"channel": "web", "text": "It hums.", "customer": {"email": "li@example.com"}}]},
     "actOnTicket": {"action": "take"},
     "answerSurvey": {"answers": {"Q0": 5}},
+    "createFormVersion": FormBody.of(T1_2).model_dump(mode="json", by_alias=True),
+    "changeSurveyRules": RulesBody.of(AT_ONCE).model_dump(mode="json"),
+    "changeSurveyPreference": {"opted_out": True},
 }
 
 
