@@ -23,7 +23,9 @@ class NotificationRequested(Event):
     ticket_number: str | None = None
     text: str | None = Field(default=None, description="words of our staff; never text written by the requester")
     link: str | None = None
-    data: dict[str, str] = Field(default_factory=dict, description="codes and figures that the template shows, e.g. status; no words")
+    data: dict[str, str] = Field(
+        default_factory=dict, description="codes, figures and links that the template shows, e.g. status; no words"
+    )
     expires_at: AwareDatetime | None = Field(default=None, description="no use in delivering after this")
 
 

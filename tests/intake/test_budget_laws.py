@@ -9,7 +9,7 @@ from itertools import pairwise
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.intake.sending import AUTOMATIC, KINDS, LIMITS, REMEMBERED, Failure, Notification, Plan, Postpone, Send, allot, next_free
@@ -103,6 +103,7 @@ def test_nobody_waits_longer_than_he_must(ages: list[timedelta]) -> None:
         assert any(len([moment for moment in sent if moment > earlier - span]) >= count for count, span in LIMITS)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(st.timedeltas(timedelta(), timedelta(hours=8)), st.sampled_from(sorted(KINDS)), st.booleans()), min_size=1, max_size=60

@@ -71,12 +71,14 @@ async def test_the_same_event_twice_is_one_mail(
 async def test_the_text_is_forgotten_when_the_message_has_left(
     runtime: Runtime[IntakeSettings], maildir: list[Carrier], customer: UUID
 ) -> None:
-    await ask(runtime.database, reply(customer))
+    way_out = f"{LINK}/opt-out"
+    await ask(runtime.database, reply(customer), invitation(customer, data={"purpose": "survey", "opt_out_link": way_out}))
 
     await deliver_due(runtime, maildir)
 
-    (row,) = await rows(runtime.database, "notification")
-    assert (row["status"], row["text"], row["link"]) == ("delivered", None, None)
+    for row in await rows(runtime.database, "notification"):
+        assert (row["status"], row["text"], row["link"]) == ("delivered", None, None)
+        assert LINK not in row["data"]
 
 
 async def test_a_customer_without_an_address_cannot_be_written_to(runtime: Runtime[IntakeSettings], maildir: list[Carrier]) -> None:

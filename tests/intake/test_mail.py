@@ -187,6 +187,17 @@ def test_surveys_can_be_declined_and_the_news_of_a_ticket_not() -> None:
     assert OPT_OUT not in both(status)
 
 
+@pytest.mark.parametrize("locale", sorted(Locale))
+def test_whether_a_complaint_was_settled_is_asked_as_something_that_is_owed(locale: str) -> None:
+    owed = read(replace(INVITATION, locale=locale, data={"purpose": "service", "opt_out_link": OPT_OUT}))
+    survey = read(replace(INVITATION, locale=locale, data={"purpose": "survey", "opt_out_link": OPT_OUT}))
+
+    assert owed["Subject"] != survey["Subject"]
+    assert LINK in part(owed, "plain")
+    assert OPT_OUT not in both(owed)
+    assert OPT_OUT in both(survey)
+
+
 def test_a_survey_without_a_way_out_of_surveys_offers_none() -> None:
     mail = read(replace(INVITATION, data={}))
 
@@ -216,7 +227,7 @@ def test_a_language_that_we_do_not_write_becomes_the_default() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(AUTOMATIC))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(words=WORDS_OF_ANOTHER)
 def test_an_automatic_message_repeats_no_words_of_its_event(kind: str, words: str) -> None:
     """Whatever a producer lets slip into a field, the mail reads as if it had not."""
@@ -240,6 +251,7 @@ def test_a_mail_leads_only_to_web_pages(link: str) -> None:
     assert mail["List-Unsubscribe"] is None
 
 
+@settings(max_examples=50, deadline=None)
 @given(WORDS_OF_ANOTHER)
 def test_the_words_of_staff_can_hold_no_markup(text: str) -> None:
     tags = _Tags()
@@ -257,6 +269,7 @@ class _Tags(HTMLParser):
         self.found.add(tag)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=2_000))
 def test_any_text_of_our_staff_makes_a_mail_that_smtp_takes(text: str) -> None:
     raw = compose(replace(REPLY, text=text), "wang@example.com", LETTERHEAD).as_bytes()

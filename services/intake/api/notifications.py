@@ -77,7 +77,7 @@ def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
     @router.post(
         RESEND,
         scope=Scope.CUSTOMER_WRITE,
-        operation_id="resendNotification",
+        operation_id="createResend",
         summary="Send a failed message again",
         status_code=TAKEN,
         response_model=NotificationView,
@@ -101,7 +101,7 @@ def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
     @router.get(
         TEMPLATE,
         scope=Scope.STAFF_READ,
-        operation_id="previewNotificationTemplate",
+        operation_id="showNotificationTemplate",
         summary="How a message reads",
     )
     async def preview_template(kind: http.Code, locale: Locale = DEFAULT_LOCALE, status: Status = None) -> TemplatePreview:

@@ -75,8 +75,7 @@ def locale_of(notification: Notification) -> str:
 def opt_out_link(notification: Notification) -> str | None:
     """Where the customer says that he wants no more surveys; only surveys can be declined so."""
     link = notification.data.get("opt_out_link", "")
-    is_about_survey = notification.rules is not None and notification.rules.is_about_survey
-    return link if is_about_survey and is_web_address(link) else None
+    return link if notification.purpose == "survey" and is_web_address(link) else None
 
 
 def is_web_address(link: str) -> bool:
@@ -97,6 +96,7 @@ def _values(notification: Notification, letterhead: Letterhead, locale: str) -> 
         "expires_on": _day(notification.expires_at, locale, letterhead.zone),
         "status": _code(data.get("status")),
         "reason": _code(data.get("reason")),
+        "is_survey": notification.purpose == "survey",
         "into": _number(data.get("into")),
         "closes_on": _day(_moment(data.get("closes_at")), locale, letterhead.zone),
         "organisation": letterhead.organisation,

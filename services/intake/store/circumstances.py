@@ -65,7 +65,8 @@ async def overtaken(tx: Transaction, statuses: Sequence[Notification]) -> set[UU
             OR s.told = 'resolved' AND EXISTS (
                SELECT FROM notification n JOIN customer o USING (customer_id) JOIN customer c ON c.customer_id = o.survivor_id
                 WHERE n.ticket_number = s.ticket_number AND n.kind = 'survey_invitation' AND n.requested_at >= s.requested_at
-                  AND (n.status = 'delivered' OR n.status = 'pending' AND c.consent_survey))
+                  AND (n.status = 'delivered' OR n.status = 'pending'
+                       AND CASE n.data ->> 'purpose' WHEN 'service' THEN c.consent_status ELSE c.consent_survey END))
         """,
         [n.event_id for n in statuses],
         [n.ticket_number for n in statuses],

@@ -104,7 +104,8 @@ async def finish(tx: Transaction, finished: Iterable[Finished], at: datetime) ->
         UPDATE notification n
            SET status = CASE WHEN f.failure IS NULL THEN 'delivered' ELSE 'failed' END, failure = f.failure, channel = f.channel,
                address = f.address, finished_at = $5,
-               text = CASE WHEN f.failure = ANY($6::text[]) THEN text END, link = CASE WHEN f.failure = ANY($6::text[]) THEN link END
+               text = CASE WHEN f.failure = ANY($6::text[]) THEN text END, link = CASE WHEN f.failure = ANY($6::text[]) THEN link END,
+               data = CASE WHEN f.failure = ANY($6::text[]) THEN data ELSE data - 'opt_out_link' END
           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) f(event_id, channel, address, failure)
          WHERE n.event_id = f.event_id AND n.status = 'pending'
         RETURNING n.event_id
@@ -143,7 +144,7 @@ async def forget_texts(tx: Transaction, before: datetime) -> int:
     """Forget the texts and links of messages that failed before that moment: nobody will send them again. How many there were."""
     tag = await tx.execute(
         """
-        UPDATE notification SET text = NULL, link = NULL
+        UPDATE notification SET text = NULL, link = NULL, data = data - 'opt_out_link'
          WHERE status = 'failed' AND (text IS NOT NULL OR link IS NOT NULL) AND finished_at < $1
         """,
         before,
