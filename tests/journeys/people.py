@@ -51,6 +51,12 @@ class Customer:
         assert match is not None
         return match[0]
 
+    async def asked(self, link: str) -> set[str]:
+        """The questions of the survey behind the link: N1 is asked of one half of the customers, Q5 of the other."""
+        survey = await self.client.get(link.replace("/s/", "/v1/surveys/"))
+        assert survey.status_code == 200, survey.text
+        return {question["id"] for question in survey.json()["questions"]}
+
     async def answer(self, link: str, **fields: str) -> str:
         """Open the survey's page, fill the form in and send it; the page that follows."""
         page = await self.client.get(link)
