@@ -68,5 +68,5 @@ def expected_in_words(code: str, until: datetime | None, zone: ZoneInfo, locale:
 
 def moment(at: datetime, zone: ZoneInfo, locale: Locale) -> str:
     """An instant on the organisation's clock."""
-    pattern = "d MMMM y, HH:mm" if locale is Locale.EN else "y年M月d日 HH：mm"
+    pattern = "d MMMM y, HH:mm" if locale is Locale.EN else "y年M月d日 HH:mm"
     return format_datetime(at, pattern, tzinfo=zone, locale=locale.value.replace("-", "_"))
