@@ -148,7 +148,7 @@ function sla(loaded) {
   const option = {
     ...base({ legend: false, top: 20, right: 28 }),
     yAxis: {
-      type: "category", inverse: true, data: figures.map((figure) => words.kpi_short[figure.kpi]), axisLabel: { color: colours.ink },
+      type: "category", inverse: true, data: figures.map((figure) => `${words.kpi_short[figure.kpi]}\nn = ${format.number(figure.n)}`), axisLabel: { color: colours.ink, lineHeight: 16 },
       axisTick: { show: false }, axisLine: { show: false },
     },
     xAxis: valueAxis((value) => format.percent(value, 0), { min: Math.max(0, Math.floor(least * 10 - 0.5) / 10), max: 1, splitNumber: 4 }),
@@ -303,8 +303,8 @@ function times(loaded) {
   const option = {
     ...base({ right: 36 }),
     yAxis: {
-      type: "category", inverse: true, data: figures.map((figure) => words.kpi_short[figure.kpi]), axisTick: { show: false }, axisLine: { show: false },
-      axisLabel: { color: colours.ink }, splitLine: { show: true, lineStyle: { color: colours.line } },
+      type: "category", inverse: true, data: figures.map((figure) => `${words.kpi_short[figure.kpi]}\nn = ${format.number(figure.n)}`),
+      axisTick: { show: false }, axisLine: { show: false }, axisLabel: { color: colours.ink, lineHeight: 16 }, splitLine: { show: true, lineStyle: { color: colours.line } },
     },
     xAxis: {
       type: "value", min: log(from), max: log(to), splitLine: { lineStyle: { color: colours.line } }, axisTick: { customValues: marks },
