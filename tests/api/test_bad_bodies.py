@@ -206,11 +206,13 @@ async def test_a_key_for_a_repeated_call_that_is_none_is_named(house: House) -> 
 _SOUND: dict[str, dict[str, object]] = {
     "createRequest": {"channel": "web", "text": "It hums.", "customer": {"email": "li@example.com"}},
     "createRequests": {"requests": [{"channel": "web", "text": "It hums.", "customer": {"email": "li@example.com"}}]},
+    "createResend": {},
     "actOnTicket": {"action": "take"},
     "answerSurvey": {"answers": {"Q0": 5}},
     "createFormVersion": FormBody.of(T1_2).model_dump(mode="json", by_alias=True),
     "changeSurveyRules": RulesBody.of(AT_ONCE).model_dump(mode="json"),
     "changeSurveyPreference": {"opted_out": True},
+    "changeTarget": {"value": 0.9},
 }
 
 
