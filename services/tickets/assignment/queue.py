@@ -9,10 +9,10 @@ from typing import Final
 
 from services.tickets.assignment.staff import Work
 
-PRIORITIES: Final[Mapping[str, int]] = {"urgent": 0, "high": 1, "normal": 2, "low": 3}
-TIERS: Final[Mapping[str, int]] = {"vip": 0, "gold": 1, "silver": 2}
+PRIORITIES: Final[Mapping[str, int]] = {"urgent": 1, "high": 2, "normal": 3, "low": 4}
+TIERS: Final[Mapping[str, int]] = {"vip": 1, "gold": 2, "silver": 3}
 """Tiers that come before the others among tickets of the same priority."""
-OTHER_TIERS: Final = len(TIERS)
+OTHER_TIERS: Final = len(TIERS) + 1
 
 
 @dataclass(frozen=True, slots=True)

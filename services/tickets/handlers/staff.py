@@ -127,7 +127,7 @@ async def _conclude(tx: Transaction, kind: Kind[Record], before: Record | None, 
         case SkillRecord():
             await queues.arm_hand_out(tx, [team.id for team in await assignments.teams(tx) if team.is_active])
     await outbox.append(tx, _events(after, by, at))
-    log.info("staff_changed", kind=kind.name, id=after.id, version=after.version, fields=sorted(changed))
+    log.info("staff_changed", kind=kind.name, key=after.id, version=after.version, fields=sorted(changed))
 
 
 def _changed(kind: Kind[Record], before: Record | None, after: Record) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def _rank(column: str, first: Mapping[str, int]) -> str:
 
 # written as PostgreSQL writes them, so that the indexes can be compared with the code
 PRIORITY_RANK: Final = _rank("priority", PRIORITIES)
-TIER_RANK: Final = f"COALESCE({_rank('tier', TIERS)}, {OTHER_TIERS + 1})"
+TIER_RANK: Final = f"COALESCE({_rank('tier', TIERS)}, {OTHER_TIERS})"
 """Places in a queue and in lists by priority, as SQL: the lower, the sooner."""
 
 _OPEN_NOW: Final = text(f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})")
