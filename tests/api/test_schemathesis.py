@@ -46,7 +46,7 @@ async def test_a_service_keeps_to_its_document_whatever_it_is_sent(
 
     # the fuzzer has an event loop of its own, in which the service makes its connections
     theirs = Database(url, pool_size=5, application_name="tests")
-    settings = service.settings(database_url=url, signing_key=SIGNING_KEY, local=True, home=tmp_path)
+    settings = service.settings(database_url=url, signing_key=SIGNING_KEY, local=True, home=tmp_path, stream_seconds=0)
     app = closing_its_pool(service.app(Runtime.for_tests(theirs, settings)), theirs)
     found = await asyncio.to_thread(fuzz, app, key=key, seconds=SECONDS, seed=SEED, parameters=parameters)
 
@@ -87,7 +87,11 @@ async def things_that_exist(house: House, houses: dict[str, House]) -> dict[str,
     match house.name:
         case "intake":
             async with house.caller(Role.SERVICE) as shop:
-                return {"reference": await _request(shop)}
+                reference = await _request(shop)
+            async with house.caller() as admin:
+                file = (await admin.post("/v1/customers", json={"name": "Li", "phone": "13800138000"})).json()
+            (identity,) = file["identities"]
+            return {"reference": reference, "customer_id": file["customer_id"], "identity_id": identity["identity_id"]}
         case "tickets":
             async with houses["intake"].caller(Role.SERVICE) as shop:
                 reference = await _request(shop)

@@ -37,7 +37,8 @@ class Scheme(StrEnum):
     WEB_SESSION = "web_session"
 
 
-STRONGEST_FIRST: Final = tuple(Scheme)
+RANK: Final = {scheme: rank for rank, scheme in enumerate(Scheme)}
+"""Strongest first."""
 WEAK: Final = frozenset({Scheme.EMAIL, Scheme.PHONE, Scheme.DEVICE, Scheme.WEB_SESSION})
 _ANONYMOUS: Final = frozenset({Scheme.DEVICE, Scheme.WEB_SESSION})
 SCOPED: Final = frozenset(

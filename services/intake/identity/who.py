@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 from uuid import UUID
 
-from services.intake.identity.schemes import STRONGEST_FIRST, Evidence, Identity
+from services.intake.identity.schemes import RANK, Evidence, Identity
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Arrival:
         """The identities that recognise him, strongest first."""
         if self.told_id is not None:
             return ()
-        return tuple(sorted((i for i in self.identities if i.matches), key=lambda i: STRONGEST_FIRST.index(i.scheme)))
+        return tuple(sorted((i for i in self.identities if i.matches), key=lambda i: RANK[i.scheme]))
 
     @property
     def kept(self) -> tuple[Identity, ...]:
