@@ -12,7 +12,7 @@ from services.tickets.handlers.assigning import Assigning
 from services.tickets.handlers.versions import seen
 from services.tickets.proof import Tracking
 from services.tickets.store import loading, words
-from services.tickets.store.levels import service_levels
+from services.tickets.store.levels import held_service_levels
 from services.tickets.workflow.actions import advance
 from services.tickets.workflow.changes import Replied
 from services.tickets.workflow.commands import Actor, Command, Delegation, Letter, Merging, Note, Parting, Reply
@@ -62,7 +62,7 @@ async def act(
 async def _carry_out(
     tx: Transaction, docket: Docket, ticket: Ticket, asked: Command | Letter | Delegation, by: Actor, at: datetime
 ) -> Ticket:
-    policy = await service_levels(tx)
+    policy = await held_service_levels(tx)
     letter = asked if isinstance(asked, Letter) else asked.note if isinstance(asked, Delegation) else None
     written = None
     if letter is not None:

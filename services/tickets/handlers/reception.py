@@ -13,7 +13,7 @@ from services.tickets.handlers.surroundings import Surroundings, survey
 from services.tickets.proof import Tracking
 from services.tickets.sla import ServiceLevels
 from services.tickets.store import candidates, loading, words
-from services.tickets.store.levels import service_levels
+from services.tickets.store.levels import held_service_levels
 from services.tickets.store.saving import Particulars
 from services.tickets.workflow import messages, opening
 from services.tickets.workflow.changes import MessageAdded
@@ -86,7 +86,7 @@ async def _prepare(
     tiers = await words.tiers(tx, {event.customer_id for event in requests})
     expected = [_work(event, tiers) for event in requests] + [work_of(ticket) for ticket in around.tickets.values()]
     return _Batch(
-        policy=await service_levels(tx),
+        policy=await held_service_levels(tx),
         docket=Docket(around.tickets, tracking),
         around=around,
         known=await words.known_messages(tx, [event.request_id for event in requests]),

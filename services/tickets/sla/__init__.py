@@ -6,6 +6,7 @@ public_holidays.py  the holidays and make-up days of a region
 targets.py          what is promised
 policies.py         to whom, which policy holds, and why
 clocks.py           the clocks of a ticket
+reckoning.py        a clock's time day by day, for people
 """
 
 from services.tickets.sla.calendar import NO_TIME, Calendar

@@ -143,6 +143,11 @@ class ServiceLevels:
         """When something comes into force; between two of them every case has one answer."""
         self._promises: dict[tuple[Case, int], Promise] = {}
 
+    @property
+    def policies(self) -> Iterable[Policy]:
+        """Every version of every policy."""
+        return self._policies.values()
+
     # -------------------------------------------------------------- choosing
 
     def promise(self, case: Case, at: datetime) -> Promise:

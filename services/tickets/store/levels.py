@@ -18,6 +18,8 @@ from services.tickets.sla.calendar import Source, SpecialDay, Window, Windows
 from services.tickets.sla.public_holidays import Region
 from shared.database import Transaction, from_json, to_json
 
+_LOCK: Final = 0x736C61
+"""Advisory lock between those who promise and those who change what is promised."""
 _REMEMBERED: Final = 4
 _known: dict[UUID, ServiceLevels] = {}
 
@@ -46,6 +48,20 @@ class PolicyRow:
 
     policy: Policy
     written: Written
+
+
+async def lock_to_change(tx: Transaction) -> None:
+    """Wait for all who are deciding, and let nobody else decide or change until COMMIT."""
+    await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+
+
+async def held_service_levels(tx: Transaction) -> ServiceLevels:
+    """The newest edition, which stays so until COMMIT: for those who promise by it.
+
+    Otherwise a ticket could be promised by the edition before, after a change had looked for the tickets that it concerns.
+    """
+    await tx.execute("SELECT pg_advisory_xact_lock_shared($1)", _LOCK)
+    return await service_levels(tx)
 
 
 async def service_levels(tx: Transaction) -> ServiceLevels:
