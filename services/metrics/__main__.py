@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
 from services.metrics.app import create_app
 from services.metrics.consumer import make_handler
 from services.metrics.models import metadata
+from services.metrics.rebuild import keep_current
 from services.metrics.settings import MetricsSettings
+from shared.runtime import AnyRuntime
 from shared.service import Service, main
+
+
+async def _keep_figures_current(runtime: AnyRuntime, stop: asyncio.Event) -> None:
+    await keep_current(runtime.database, stop)
+
 
 SERVICE: Final = Service(
     name="metrics",
@@ -18,6 +26,7 @@ SERVICE: Final = Service(
     migrations=Path(__file__).parent / "migrations",
     app=create_app,
     handle=make_handler,
+    loops={"figures": _keep_figures_current},
 )
 
 if __name__ == "__main__":

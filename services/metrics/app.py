@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.metrics import api
+from services.metrics.api import ROUTERS, Board
 from services.metrics.pages import routes as pages
 from shared import http
 from shared.runtime import AnyRuntime
@@ -20,6 +20,8 @@ interval lies on one side. `as_of` tells up to which event of which log the figu
 def create_app(runtime: AnyRuntime) -> FastAPI:
     """All routes."""
     app = http.create_app(runtime, title="Aftercare metrics", description=DESCRIPTION)
-    app.include_router(api.router)
+    app.state.board = Board(runtime.database, runtime.settings.zone, runtime.health)
+    for router in ROUTERS:
+        app.include_router(router)
     app.include_router(pages.router)
     return app

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from services.metrics import verification
+from services.metrics import handlers
 from services.metrics.rebuild import RebuildRefused, Rebuilt, rebuild
 from services.metrics.settings import MetricsSettings
 from services.metrics.store import generations, log
@@ -50,7 +50,7 @@ async def prove(database: Database) -> Proof:
     """Compare all rollups in use with the event log, in one snapshot."""
     async with log.snapshot(database) as tx:
         version = (await generations.active(tx)).version
-        found = await verification.differences(tx, version)
+        found = await handlers.differences(tx, version)
         rows = await tx.fetchval("SELECT count(*) FROM kpi_rollup WHERE projection_version = $1 AND n <> 0", version)
         entries = sum(held for held, _ in (await log.vector(tx)).values())
     return Proof(version, entries, rows, found)

@@ -1,15 +1,16 @@
 """95 % confidence intervals of the live figures: closed formulas over integer counts, so that a recomputation is equal bit for bit.
 
-Wilson for a share, Student's t for a mean of scores, adjusted Wald (Rocks 2016) for the Net Promoter Score. No resampling, no chance.
+Wilson for a share, Student's t for a mean, adjusted Wald (Rocks 2016) for the Net Promoter Score, order statistics for a percentile. No
+resampling, no chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import sqrt
+from collections.abc import Callable, Mapping
+from math import ceil, sqrt
 from typing import Final, NamedTuple
 
-from scipy.special import stdtrit
+from scipy.special import bdtr, stdtrit
 
 Z: Final = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
@@ -43,8 +44,13 @@ def mean_of_scores(counts: Mapping[int, int]) -> Interval | None:
     squares = sum(score * score * count for score, count in counts.items())
     # n * sum(x^2) - (sum x)^2 is an exact integer: no cancellation
     variance = (n * squares - total * total) / (n * (n - 1))
+    return students_t(total / n, variance, n)
+
+
+def students_t(mean: float, variance: float, n: int) -> Interval:
+    """A mean of ``n`` >= 2 values with this sample variance."""
     half = float(stdtrit(n - 1, 0.975)) * sqrt(variance / n)
-    return Interval(total / n - half, total / n + half)
+    return Interval(mean - half, mean + half)
 
 
 def net_promoter_score(promoters: int, detractors: int, n: int) -> Interval | None:
@@ -55,3 +61,27 @@ def net_promoter_score(promoters: int, detractors: int, n: int) -> Interval | No
     up, down = (promoters + 0.75) / adjusted, (detractors + 0.75) / adjusted
     half = Z * sqrt((up + down - (up - down) ** 2) / adjusted)
     return Interval(max(-100.0, 100 * (up - down - half)), min(100.0, 100 * (up - down + half)))
+
+
+def rank_of(share: float, n: int) -> int:
+    """The rank, from 1, of the smallest of ``n`` >= 1 values that so large a share does not exceed."""
+    return max(1, ceil(share * n - 1e-9))
+
+
+def ranks_around(share: float, n: int) -> tuple[int, int] | None:
+    """The ranks between which the percentile of the whole lies with 95 %, whatever its distribution; None while n is too small for it.
+
+    How many of n values lie below the percentile is binomial: the lower rank leaves at most 2.5 % below it, the upper one above.
+    """
+    low = _first_rank(n, lambda rank: float(bdtr(rank - 1, n, share)) > 0.025) - 1
+    high = _first_rank(n, lambda rank: float(bdtr(rank - 1, n, share)) >= 0.975)
+    return (low, high) if low >= 1 and high <= n else None
+
+
+def _first_rank(n: int, holds: Callable[[int], bool]) -> int:
+    """The first rank for which it holds, n + 1 if there is none; it holds for all after the first."""
+    low, high = 1, n + 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low

@@ -47,6 +47,7 @@ projection = Table(
     Column("definitions", JSONB, nullable=False, comment="version of each key figure's definition that the rows were built by"),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("activated_at", DateTime(timezone=True)),
+    Column("as_of", JSONB, comment="positions at which it stopped, when a release counts otherwise; null: it goes on"),
     CheckConstraint("status IN ('building', 'active', 'retired')", name="projection_status"),
     # readers look at one projection, and there is at most one rebuild
     Index("projection_one_active", "status", unique=True, postgresql_where=text("status = 'active'")),
@@ -58,7 +59,7 @@ fact = Table(
     "fact",
     metadata,
     Column("projection_version", Integer, primary_key=True, autoincrement=False),
-    Column("kind", Text, primary_key=True, comment="request, ticket, answer"),
+    Column("kind", Text, primary_key=True, comment="request, ticket, survey, customer"),
     Column("id", Text, primary_key=True),
     Column("facts", JSONB, nullable=False),
     comment="what is known about one subject, merged from its events",
@@ -73,11 +74,65 @@ kpi_rollup = Table(
     Column("dimension", Text, primary_key=True, comment="total, or one of channel, type, priority, team, agent, tier"),
     Column("bucket", Integer, primary_key=True, autoincrement=False, comment="quarter hours since 1970 UTC"),
     Column("value", Text, primary_key=True, comment="of the dimension; empty = none"),
-    Column("measure", Text, primary_key=True, comment="count; numerator, denominator; score_<n>"),
+    Column("measure", Text, primary_key=True, comment="count; numerator, denominator; score_<n>; <clock>_ms, <clock>_<class>"),
     Column("n", BigInteger, nullable=False, comment="rows that went back to 0 stay and mean nothing"),
     comment="key figures as integers in quarter hours",
     # counts of the running quarter hour change with every batch: room for the next version of a row beside it (HOT)
     postgresql_with={"fillfactor": "50"},
+)
+
+DIMENSIONS: Final = ("channel", "type", "priority", "team", "agent", "tier")
+
+kpi_cell = Table(
+    "kpi_cell",
+    metadata,
+    Column("projection_version", Integer, primary_key=True, autoincrement=False),
+    Column("kpi", Text, primary_key=True),
+    Column("bucket", Integer, primary_key=True, autoincrement=False, comment="quarter hours since 1970 UTC"),
+    Column("measure", Text, primary_key=True, comment="as in kpi_rollup"),
+    *(Column(name, Text, primary_key=True, comment="empty = none") for name in DIMENSIONS),
+    Column("n", BigInteger, nullable=False, comment="cells that went back to 0 stay and mean nothing"),
+    comment="key figures as integers in quarter hours, by all dimensions at once: for filters and two dimensions",
+    postgresql_with={"fillfactor": "50"},
+)
+
+open_span = Table(
+    "open_span",
+    metadata,
+    Column("projection_version", Integer, primary_key=True, autoincrement=False),
+    Column("ticket", Text, primary_key=True),
+    Column("run", Integer, primary_key=True, autoincrement=False, comment="version of the ticket with which it begins"),
+    Column("since", BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
+    Column("until", BigInteger, nullable=False, comment="the largest number while it lasts"),
+    Column("opened_at", BigInteger, nullable=False),
+    *(Column(name, Text, nullable=False, comment="empty = none") for name in DIMENSIONS),
+    Index("open_span_until", "projection_version", "until", "since"),
+    Index("open_span_since", "projection_version", "since"),
+    comment="who held a ticket while it was open: the backlog of any instant",
+)
+
+complaint = Table(
+    "complaint",
+    metadata,
+    Column("projection_version", Integer, primary_key=True, autoincrement=False),
+    Column("ticket", Text, primary_key=True),
+    Column("customer_id", Text, nullable=False, comment="the file that it was written for"),
+    Column("topic", Text, nullable=False, comment="root topic, else category, else the ticket's own"),
+    Column("opened_at", BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
+    Column("ended_at", BigInteger, nullable=False, comment="the largest number while it is open"),
+    *(Column(name, Text, nullable=False, comment="empty = none") for name in DIMENSIONS),
+    Index("complaint_customer", "projection_version", "customer_id"),
+    Index("complaint_opened", "projection_version", "opened_at"),
+    comment="tickets that are complaints",
+)
+
+customer_alias = Table(
+    "customer_alias",
+    metadata,
+    Column("projection_version", Integer, primary_key=True, autoincrement=False),
+    Column("customer_id", Text, primary_key=True),
+    Column("into_customer_id", Text, nullable=False),
+    comment="customer files that are found under another one",
 )
 
 kpi_target = Table(
@@ -87,5 +142,7 @@ kpi_target = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("value", Numeric, nullable=False, comment="in the unit of the figure"),
     Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("set_by", Text, nullable=False, server_default="aftercare", comment="principal"),
+    Column("set_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     comment="what is aimed at; a change is a new version",
 )

@@ -3,22 +3,31 @@
 From the moment that a new generation exists, `handlers.record` lets every batch count in both. What was logged before is read here in
 chunks. A chunk and a batch may bring the same event: facts are merged, so it counts once. When all of it is read, the verifier compares
 the new generation with the event log; only without a difference is it activated, in one transaction. The consumer may run all the time.
+
+A release that counts by other definitions finds rows that it must not add to. It shows them as they are, logs what arrives, and
+`keep_current` rebuilds by itself; whichever instance is first does it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.metrics import handlers, verification
-from services.metrics.kpi import DEFINITIONS
+from services.metrics import handlers
 from services.metrics.store import generations, log
 from services.metrics.store.generations import Generation
 from services.metrics.store.log import START, Position
-from shared.database import Database
+from shared import telemetry
+from shared.backoff import pause
+from shared.database import Database, is_transient
 
+logger = telemetry.logger()
+
+LOOK_EVERY: Final = 60.0
+"""Seconds between two looks at what the figures in use were built by."""
 CHUNK: Final = 2_000
 """Entries of one transaction: a consumer's batch waits at most for one."""
 
@@ -39,6 +48,32 @@ class Rebuilt:
     version: int
     replaced: int
     entries: int
+
+
+async def keep_current(database: Database, stop: asyncio.Event) -> None:
+    """Whenever the figures in use were built by other definitions than this release's, rebuild them. Runs until told to stop."""
+    while not stop.is_set():
+        try:
+            async with database.transaction() as tx:
+                is_current = (await generations.active(tx)).definitions == handlers.CURRENT
+            if not is_current:
+                await _replace_outdated(database)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            logger.warning("rebuild_postponed", error=type(error).__name__)
+        await pause(stop, LOOK_EVERY)
+
+
+async def _replace_outdated(database: Database) -> None:
+    logger.info("rebuild_started", reason="definitions_changed")
+    try:
+        rebuilt = await rebuild(database, lambda _read, _all: None)
+    except RebuildRefused as refused:
+        # another instance does it, or an operator has to look; what was in use stays in use
+        logger.error("rebuild_refused", reason=str(refused))
+    else:
+        logger.info("rebuild_finished", projection=rebuilt.version, replaced=rebuilt.replaced, entries=rebuilt.entries)
 
 
 async def rebuild(database: Database, progress: Progress) -> Rebuilt:
@@ -70,7 +105,7 @@ async def _build_and_activate(database: Database, progress: Progress) -> Rebuilt
 async def _begin(database: Database) -> tuple[Generation, Vector]:
     """Open the new generation, and see what the log holds that was written without it."""
     async with database.transaction() as tx:
-        generation = await generations.begin(tx, {definition.id: definition.version for definition in DEFINITIONS.values()})
+        generation = await generations.begin(tx, handlers.CURRENT)
     async with database.transaction() as tx:
         return generation, await log.vector(tx)
 
@@ -103,7 +138,7 @@ def _demand_all_of(goal: Vector, seen: Vector) -> None:
 
 async def _demand_proof(database: Database, generation: Generation) -> None:
     async with log.snapshot(database) as tx:
-        found = await verification.differences(tx, generation.version)
+        found = await handlers.differences(tx, generation.version)
     if found:
         raise RebuildRefused(f"projection {generation.version} differs from the event log in {len(found)} rows, first {found[0]}")
 

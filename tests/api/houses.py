@@ -111,7 +111,7 @@ class House:
 @asynccontextmanager
 async def opened(service: Service[Any], database: Database, home: str) -> AsyncIterator[House]:
     """The service between its start and its end."""
-    settings = service.settings(database_url="postgresql://unused/", signing_key=SIGNING_KEY, local=True, home=home)
+    settings = service.settings(database_url="postgresql://unused/", signing_key=SIGNING_KEY, local=True, home=home, stream_seconds=0)
     app = service.app(Runtime.for_tests(database, settings))
     async with app.router.lifespan_context(app):
         yield House(service.name, app, database)

@@ -19,7 +19,7 @@ from shared.protocol import partition_of
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 CUSTOMER = UUID("3f2b8a52-0f0e-4a0c-9a55-0d7d0c5f6b11")
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+MILLISECOND, MINUTE, HOUR, DAY = timedelta(milliseconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def numbered(events: Iterable[Event]) -> list[Entry]:
@@ -71,6 +71,45 @@ def answer(number: int, at: datetime = START, **fields: Any) -> feedback.SurveyA
     return feedback.SurveyAnswered(**{**values, **fields})
 
 
+def invited(number: int, at: datetime = START, **fields: Any) -> feedback.SurveyInvited:
+    """A customer was asked."""
+    return feedback.SurveyInvited(**_survey(number, at, resolved_at=at, expires_at=at + 7 * DAY, **fields))
+
+
+def survey_cancelled(number: int, at: datetime = START, **fields: Any) -> feedback.SurveyCancelled:
+    """The resolution did not hold before the answer came."""
+    return feedback.SurveyCancelled(**_survey(number, at, **fields))
+
+
+def _survey(number: int, at: datetime, **fields: Any) -> dict[str, Any]:
+    values = answer(number, at).model_dump(exclude={"resolved_at", "locale"})
+    shared = {name: value for name, value in values.items() if name in feedback.SurveyEvent.model_fields}
+    return {**shared, **fields}
+
+
+def anonymous_answer(number: int, at: datetime = START, **fields: Any) -> feedback.SurveyAnsweredAnonymously:
+    """An answer without a way back, dated at the beginning of its day."""
+    values: dict[str, Any] = {
+        "occurred_at": at,
+        "response_id": uuid(500_000 + number),
+        "form": "T1.1",
+        "answered_on": at.date(),
+        "channel": "web",
+        "locale": "en",
+    }
+    return feedback.SurveyAnsweredAnonymously(**{**values, **fields})
+
+
+def merged_file(customer: int, into: int, at: datetime = START) -> intake.CustomerMerged:
+    """Two files are one person."""
+    return intake.CustomerMerged(occurred_at=at, customer_id=uuid(customer), into_customer_id=uuid(into), actor="agent-1")
+
+
+def unmerged_file(customer: int, into: int, at: datetime = START) -> intake.CustomerUnmerged:
+    """They are two again."""
+    return intake.CustomerUnmerged(occurred_at=at, customer_id=uuid(customer), from_customer_id=uuid(into), actor="agent-1")
+
+
 @dataclass
 class Promise:
     """One target of a story's ticket."""
@@ -79,10 +118,19 @@ class Promise:
     due_at: datetime
     met_at: datetime | None = None
     policy_version: int = 1
+    business_share: float = 0.5
+    """Of the time that it took, so much was business time."""
 
     def told(self) -> Target:
         """As events tell it."""
-        return Target(started_at=self.started_at, due_at=self.due_at, met_at=self.met_at, policy_version=self.policy_version)
+        business_ms = None if self.met_at is None else int((self.met_at - self.started_at) / MILLISECOND * self.business_share)
+        return Target(
+            started_at=self.started_at,
+            due_at=self.due_at,
+            met_at=self.met_at,
+            business_ms=business_ms,
+            policy_version=self.policy_version,
+        )
 
 
 @dataclass
@@ -94,6 +142,8 @@ class Story:
     dims: dict[str, Any] = field(default_factory=lambda: {"channel": "web", "type": "repair", "priority": "normal", "tier": "standard"})
     first_response_due: timedelta = 4 * HOUR
     resolution_due: timedelta = 3 * DAY
+    customer: UUID = CUSTOMER
+    business_share: float = 0.5
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -101,8 +151,9 @@ class Story:
         self.episode = 0
         self.status = "new"
         self.resolved_at = self.at
-        self.first_response = Promise(self.at, self.at + self.first_response_due)
-        self.resolution = Promise(self.at, self.at + self.resolution_due)
+        self.first_response = Promise(self.at, self.at + self.first_response_due, business_share=self.business_share)
+        self.resolution = Promise(self.at, self.at + self.resolution_due, business_share=self.business_share)
+        self.next_response: Promise | None = None
         self._tell(tickets.TicketOpened, opened_at=self.at, first_response=self.first_response.told(), resolution=self.resolution.told())
 
     def later(self, span: timedelta) -> Story:
@@ -126,7 +177,25 @@ class Story:
         if self.first_response.met_at is None:
             self.first_response.met_at = self.at
             self._tell(tickets.SlaMet, target="first_response", clock=self.first_response.told())
+        if self.next_response is not None:
+            self.next_response.met_at = self.at
+            self._tell(tickets.SlaMet, target="next_response", clock=self.next_response.told())
+            self.next_response = None
         return self
+
+    def asked_again(self, due_in: timedelta = 2 * HOUR) -> Story:
+        """The customer writes once more; the clock of his oldest unanswered message runs, once somebody has answered him at all."""
+        if self.next_response is None and self.first_response.met_at is not None:
+            self.next_response = Promise(self.at, self.at + due_in)
+        told = None if self.next_response is None else self.next_response.told()
+        return self._change(self.status)._tell(
+            tickets.TicketMessageAdded, request_id=uuid(self.version), reference=f"{self.number}-{self.version}", next_response=told
+        )
+
+    def waits(self, status: str = "waiting_parts") -> Story:
+        """Nothing can be done for the moment."""
+        previous = self.status
+        return self._change(status)._tell(tickets.TicketStatusChanged, previous_status=previous, action="wait")
 
     def breached(self, target: str) -> Story:
         """A timer tells that the due time has passed."""
@@ -172,18 +241,19 @@ class Story:
         """The end."""
         return self._change("closed")._tell(tickets.TicketClosed, reason=reason)
 
-    def cancelled(self) -> Story:
-        """Not wanted any more."""
-        return self._change("cancelled")._tell(tickets.TicketCancelled, reason="customer")
+    def cancelled(self, reason: str = "withdrawn") -> Story:
+        """Not wanted any more, or never a request at all."""
+        return self._change("cancelled")._tell(tickets.TicketCancelled, reason=reason)
 
     def merged(self) -> Story:
         """Joined to another ticket."""
         previous = self.status
-        return self._change("merged")._tell(tickets.TicketStatusChanged, previous_status=previous, action="merge")
+        return self._change("merged")._tell(tickets.TicketMerged, into_number="AS-ROOT", previous_status=previous)
 
     def unmerged(self) -> Story:
         """The merge is undone."""
-        return self._change("assigned")._tell(tickets.TicketStatusChanged, previous_status="merged", action="unmerge")
+        told = {"first_response": self.first_response.told(), "resolution": self.resolution.told()}
+        return self._change("assigned")._tell(tickets.TicketUnmerged, from_number="AS-ROOT", **told)
 
     def _change(self, status: str) -> Story:
         self.version += 1
@@ -197,7 +267,7 @@ class Story:
                 occurred_at=at or self.at,
                 ticket_number=self.number,
                 ticket_version=self.version,
-                customer_id=CUSTOMER,
+                customer_id=self.customer,
                 dimensions=dimensions,
                 actor="agent-1",
                 **fields,
@@ -208,7 +278,11 @@ class Story:
 
 # ------------------------------------------------------------------ histories
 
-SPANS = (MINUTE, 20 * MINUTE, HOUR, 5 * HOUR, DAY, 3 * DAY, 7 * DAY, 8 * DAY)
+SPANS = (timedelta(seconds=30), timedelta(seconds=61), MINUTE, 20 * MINUTE, HOUR, 5 * HOUR, DAY, 3 * DAY, 7 * DAY, 8 * DAY)
+
+
+CUSTOMERS = 12
+"""Files of random histories: few, so that the same person complains again."""
 
 
 def random_story(chance: random.Random, number: int, at: datetime) -> Story:
@@ -217,11 +291,15 @@ def random_story(chance: random.Random, number: int, at: datetime) -> Story:
         number=f"AS-{number}",
         at=at,
         dims={
-            "channel": chance.choice(["web", "email", "phone", "internal"]),
-            "type": chance.choice([None, "repair", "complaint"]),
+            "channel": chance.choice(["web", "email", "chat", "bot", "internal"]),
+            "type": chance.choice([None, "repair", "complaint", "complaint"]),
             "priority": chance.choice(["normal", "urgent"]),
             "tier": chance.choice(["standard", "gold"]),
+            "root_topic": chance.choice([None, "leak", "noise"]),
+            "category": chance.choice([None, "heating"]),
         },
+        customer=uuid(chance.randrange(CUSTOMERS)),
+        business_share=chance.choice([0, 0.25, 0.5, 1]),
     )
     for _ in range(chance.randrange(12)):
         if chance.random() < 0.7:
@@ -247,10 +325,12 @@ def _something(chance: random.Random, story: Story) -> None:
 
 def _work(chance: random.Random, story: Story) -> None:
     agent = chance.choice(["agent-1", "agent-2", "agent-3"])
-    target, due = chance.choice(["first_response", "resolution"]), chance.choice([HOUR, DAY, 5 * DAY])
+    target, due = chance.choice(["first_response", "resolution", "next_response"]), chance.choice([HOUR, DAY, 5 * DAY])
     happenings = [
         lambda: story.assigned(agent, team=chance.choice(["repairs", "returns"])),
-        lambda: story.triaged(priority=chance.choice(["low", "urgent"])),
+        lambda: story.triaged(priority=chance.choice(["low", "urgent"]), type=chance.choice(["repair", "complaint", "praise"])),
+        story.asked_again,
+        lambda: story.waits(chance.choice(["waiting_parts", "waiting_customer", "in_progress"])),
         story.replied,
         story.replied,
         lambda: _breach(story, target),
@@ -260,20 +340,21 @@ def _work(chance: random.Random, story: Story) -> None:
         story.resolved,
         story.resolved,
         lambda: story.closed("no_customer_answer"),
-        story.cancelled,
+        lambda: story.cancelled(chance.choice(["withdrawn", "spam", "test"])),
         story.merged,
     ]
     chance.choice(happenings)()
 
 
 def _breach(story: Story, target: str) -> None:
-    if getattr(story, target).met_at is None:
+    promise: Promise | None = getattr(story, target)
+    if promise is not None and promise.met_at is None:
         story.breached(target)
 
 
 def _retarget(story: Story, target: str, due: timedelta, policy_version: int | None) -> None:
-    promise: Promise = getattr(story, target)
-    if promise.met_at is None:
+    promise: Promise | None = getattr(story, target)
+    if promise is not None and promise.met_at is None:
         story.retargeted(target, due, max(policy_version or 1, promise.policy_version))
 
 
@@ -285,21 +366,35 @@ def random_history(seed: int, stories: int, begun_within: timedelta = 14 * DAY) 
         at = START + chance.randrange(begun_within // MINUTE) * MINUTE
         events.append(request(number, at, channel=chance.choice(["web", "email", "internal"]), type=chance.choice([None, "repair"])))
         events.extend(random_story(chance, number, at).events)
-        if chance.random() < 0.6:
-            events.append(_random_answer(chance, number, at))
+        events.extend(_random_survey(chance, number, at))
+        events.extend(_random_merges(chance, at))
         if chance.random() < 0.1:  # told again, under another number: it counts once
             events.append(chance.choice(events))
     return events
 
 
-def _random_answer(chance: random.Random, number: int, at: datetime) -> Event:
-    return answer(
-        number - chance.randrange(2),
-        at + chance.choice(SPANS),
-        form=chance.choice(["T1.1", "T1.2", "T2.1"]),
-        overall=chance.choice([None, 1, 2, 4, 5, 5]),
-        recommend=chance.choice([None, *range(11)]),
-    )
+def _random_survey(chance: random.Random, number: int, at: datetime) -> list[Event]:
+    """An invitation, or none; an answer, or none; a cancellation, or none."""
+    later = at + chance.choice(SPANS)
+    scores = {"overall": chance.choice([None, 1, 2, 4, 5, 5]), "recommend": chance.choice([None, *range(11)])}
+    events: list[Event] = []
+    if chance.random() < 0.7:
+        events.append(invited(number, at))
+    if chance.random() < 0.6:
+        events.append(answer(number - chance.randrange(2), later, form=chance.choice(["T1.1", "T1.2", "T2.1"]), **scores))
+    elif chance.random() < 0.4:
+        events.append(survey_cancelled(number, later))
+    elif chance.random() < 0.4:
+        events.append(anonymous_answer(number, later, tier=chance.choice([None, "gold"]), **scores))
+    return events
+
+
+def _random_merges(chance: random.Random, at: datetime) -> list[Event]:
+    """Files that are one person, and files that were not; sometimes in a circle."""
+    customer, into = chance.sample(range(CUSTOMERS), 2)
+    if chance.random() < 0.1:
+        return [merged_file(customer, into, at)]
+    return [unmerged_file(customer, into, at)] if chance.random() < 0.1 else []
 
 
 def in_batches(entries: Sequence[Entry], chance: random.Random) -> list[list[Entry]]:

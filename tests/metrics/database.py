@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.metrics import handlers, verification
+from services.metrics import handlers
 from services.metrics.reduction import Entry
 from services.metrics.store import generations, log
 from services.metrics.verification import Difference
@@ -21,7 +21,7 @@ async def recorded(database: Database, batches: Sequence[Sequence[Entry]]) -> No
 async def differences(database: Database) -> list[Difference]:
     """What the verifier finds in the active generation."""
     async with log.snapshot(database) as tx:
-        return await verification.differences(tx, (await generations.active(tx)).version)
+        return await handlers.differences(tx, (await generations.active(tx)).version)
 
 
 async def rollups(database: Database) -> dict[tuple[str, str, str, int, str], int]:

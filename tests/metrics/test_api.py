@@ -8,7 +8,7 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from services.metrics import kpi, projection, schemas
+from services.metrics import handlers, kpi, projection, schemas
 from shared import clock
 from shared.auth import Role
 from shared.database import Database
@@ -53,6 +53,13 @@ async def test_a_figure_comes_with_its_counts_interval_target_and_verdict(door: 
         "definition_version": 1,
         "small_n": None,
         "provisional": False,
+        "clock": None,
+        "median": None,
+        "p90": None,
+        "within": None,
+        "classes": None,
+        "window_days": None,
+        "at": None,
         "dimensions": {},
     }
 
@@ -62,13 +69,8 @@ async def test_before_anything_happened_every_figure_is_there_and_empty(manager:
 
     assert list(found) == list(kpi.DEFINITIONS)
     assert {item["n"] for item in found.values()} == {0}
-    assert {name for name, item in found.items() if item["value"] is None} == {
-        "sla_first_response",
-        "resolution_rate",
-        "reopen_rate",
-        "csat_mean",
-        "nps",
-    }
+    counts = {"requests", "tickets_opened", "tickets_resolved", "backlog"}
+    assert {name for name, item in found.items() if item["value"] is None} == found.keys() - counts
 
 
 async def test_figures_are_grouped_by_what_was_true_then(door: Door, manager: httpx.AsyncClient) -> None:
@@ -80,12 +82,29 @@ async def test_figures_are_grouped_by_what_was_true_then(door: Door, manager: ht
     assert [(item["dimensions"], item["value"]) for item in found.json()["items"]] == [({"agent": None}, 1), ({"agent": "agent-2"}, 1)]
 
 
-async def test_a_figure_that_a_reopening_can_still_change_is_provisional(door: Door, manager: httpx.AsyncClient) -> None:
-    now = clock.now()
+@pytest.mark.parametrize(
+    ("days_ago", "provisional"),
+    [
+        (6, {"resolution_time", "sla_resolution", "resolution_rate", "reopen_rate", "survey_response_rate", "repeat_complaint_rate"}),
+        (8, {"survey_response_rate", "repeat_complaint_rate"}),
+        (15, {"repeat_complaint_rate"}),
+        (31, set()),
+    ],
+)
+async def test_a_figure_is_provisional_while_what_follows_can_still_change_it(
+    manager: httpx.AsyncClient, days_ago: int, provisional: set[str]
+) -> None:
+    end = clock.now() - days_ago * DAY
 
-    for end, expected in ((now - 8 * DAY, False), (now - 6 * DAY, True)):
-        found = await figures(manager, **{"from": (end - DAY).isoformat(), "to": end.isoformat()})
-        assert {name for name, item in found.items() if item["provisional"]} == ({"resolution_rate", "reopen_rate"} if expected else set())
+    found = await figures(manager, **{"from": (end - DAY).isoformat(), "to": end.isoformat()})
+
+    assert {name for name, item in found.items() if item["provisional"]} == provisional
+
+
+async def test_a_range_that_has_not_ended_is_provisional(manager: httpx.AsyncClient) -> None:
+    found = await manager.get("/v1/kpis")
+
+    assert {item["provisional"] for item in found.json()["items"]} == {True}
 
 
 async def test_half_past_eleven_belongs_to_the_day_of_the_zone(door: Door, manager: httpx.AsyncClient) -> None:
@@ -208,6 +227,7 @@ async def test_a_key_that_may_not_read_figures_is_refused(door: Door) -> None:
 def test_the_words_of_the_rest_door_are_those_of_the_definitions() -> None:
     assert get_args(schemas.KpiId) == tuple(kpi.DEFINITIONS)
     assert get_args(schemas.Dimension) == projection.DIMENSIONS
+    assert get_args(schemas.AimedAt) == handlers.AIMED_AT
 
 
 async def test_the_seeded_targets_are_those_of_the_catalogue(metrics_database: Database) -> None:
@@ -220,4 +240,10 @@ async def test_the_seeded_targets_are_those_of_the_catalogue(metrics_database: D
         "reopen_rate": 0.05,
         "csat_mean": 4.2,
         "nps": 40,
+        "online_response_time": 30,
+        "sla_next_response": 0.95,
+        "sla_resolution": 0.95,
+        "repeat_complaint_rate": 0.05,
+        "csat_top2": 0.8,
+        "survey_response_rate": 0.2,
     }

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.pure
 
 def counted(kpi: str, events: Iterable[Event], dimension: str = "total", value: str = "") -> dict[str, list[datetime]]:
     """When a figure counts, by measure; the beginnings of quarter hours."""
-    _, rows = fold({}, observed(numbered(events)))
+    rows = fold({}, observed(numbered(events))).rollups
     found: dict[str, list[datetime]] = {}
     for key, n in rows.items():
         if (key.kpi, key.dimension, key.value) == (kpi, dimension, value):
@@ -36,7 +36,7 @@ def at(instant: datetime) -> datetime:
 
 def values_of(kpi: str, events: Iterable[Event], dimension: str) -> set[str]:
     """Under which values of a dimension a figure counts."""
-    _, rows = fold({}, observed(numbered(events)))
+    rows = fold({}, observed(numbered(events))).rollups
     return {key.value for key in rows if (key.kpi, key.dimension) == (kpi, dimension)}
 
 
@@ -75,7 +75,7 @@ def test_a_merged_ticket_counts_nowhere_until_the_merge_is_undone() -> None:
 def test_what_colleagues_do_among_themselves_counts_nowhere() -> None:
     story = Story(dims={"channel": "internal", "priority": "normal"}).later(HOUR).replied().resolved()
 
-    assert fold({}, observed(numbered([*story.events, request(1, channel="internal")])))[1] == {}
+    assert fold({}, observed(numbered([*story.events, request(1, channel="internal")]))).rollups == {}
 
 
 # ------------------------------------------------------------------ first responses in time

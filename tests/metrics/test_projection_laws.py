@@ -28,9 +28,9 @@ def rollups_of(batches: Sequence[Sequence[Entry]]) -> Rollups:
     known: dict[Subject, Facts] = {}
     rollups: Counter[RowKey] = Counter()
     for batch in batches:
-        changed, deltas = fold(known, observed(batch))
-        known |= changed
-        rollups.update(deltas)
+        change = fold(known, observed(batch))
+        known |= change.facts
+        rollups.update(change.rollups)
     return {key: n for key, n in rollups.items() if n}
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.metrics import projection
+from services.metrics import handlers
+from services.metrics.projection import rules
 from services.metrics.rebuild import RebuildRefused, rebuild
 from services.metrics.reduction import Entry
 from services.metrics.store import generations, log
@@ -116,7 +117,7 @@ async def test_two_rebuilds_do_not_run_at_once(metrics_database: Database) -> No
 async def test_what_an_interrupted_rebuild_left_is_cleared_away(metrics_database: Database) -> None:
     entries = numbered(random_history(7, 30))
     async with metrics_database.transaction() as tx:
-        await generations.begin(tx, {})  # and then its process was killed
+        await generations.begin(tx, handlers.CURRENT)  # and then its process was killed
     await recorded(metrics_database, [entries])
     assert await _versions_with_rows(metrics_database) == {1, 2}
 
@@ -131,7 +132,7 @@ async def test_a_generation_that_cannot_be_proved_is_not_activated(metrics_datab
     entries = numbered(random_history(8, 80))
     await recorded(metrics_database, [entries])
 
-    monkeypatch.setattr(projection, "WITHDRAWN", frozenset({"merged"}))
+    monkeypatch.setattr(rules, "WITHDRAWN", frozenset({"merged"}))
     with pytest.raises(RebuildRefused, match="differs from the event log"):
         await rebuild(metrics_database, _unheard)
 

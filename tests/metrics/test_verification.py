@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.metrics import facts, kpi, projection, verification
-from services.metrics.buckets import bucket_of
+from services.metrics import kpi, projection, verification
+from services.metrics.buckets import bucket_of, duration_class
+from services.metrics.facts import merging, observing, values
+from services.metrics.projection import folding, rules, states, surveys, tickets, units
 from services.metrics.reduction import Entry
 from services.metrics.store import rollups as rollup_rows
 from shared.database import Database
+from shared.events.envelope import Event
 from tests.conftest import emptied
-from tests.metrics.builders import HOUR, Story, in_batches, numbered, random_history
+from tests.metrics.builders import DAY, HOUR, Story, in_batches, numbered, random_history
 from tests.metrics.database import differences, recorded, rollups
 from tests.metrics.test_projection_laws import rollups_of, shuffled
 
@@ -46,7 +50,7 @@ async def test_a_year_of_tickets_is_proved(metrics_database: Database) -> None:
     await recorded(metrics_database, [entries[start : start + 500] for start in range(0, len(entries), 500)])
 
     assert await differences(metrics_database) == []
-    assert {key[0] for key in await rollups(metrics_database)} == set(kpi.DEFINITIONS)
+    assert {key[0] for key in await rollups(metrics_database)} == set(verification.COUNTED)
 
 
 async def test_a_row_that_somebody_changed_is_found_and_named(metrics_database: Database) -> None:
@@ -68,7 +72,11 @@ async def test_a_row_of_a_figure_that_nobody_defined_is_found(metrics_database: 
 
 
 def test_every_key_figure_has_a_proof() -> None:
-    assert verification.COUNTED.keys() == kpi.DEFINITIONS.keys()
+    proved = {*verification.COUNTED, "backlog", "repeat_complaint_rate"}  # the last two as rows
+    made_of = {definition.counts_of or definition.id for definition in kpi.DEFINITIONS.values()}
+
+    assert made_of - proved == {"backlog_age"}  # told from the rows of the backlog
+    assert proved <= kpi.DEFINITIONS.keys()
 
 
 # ------------------------------------------------------------------ planted faults
@@ -82,57 +90,113 @@ def _late_by_a_quarter(instant_us: int) -> int:
     return bucket_of(instant_us) + 1
 
 
-def _without_taking_back(before: object, after: dict[facts.Subject, facts.Facts]) -> Counter[projection.Unit]:
-    return Counter(unit for told in after.values() for unit in projection.units(told))
+def _without_taking_back(before: object, after: dict[values.Subject, values.Facts]) -> Counter[projection.Unit]:
+    return folding_deltas({}, after)
+
+
+folding_deltas = folding.deltas
 
 
 def _without_dimensions(total: Counter[projection.Unit]) -> dict[projection.RowKey, int]:
     return {projection.RowKey(unit.kpi, "total", "", unit.bucket, unit.measure): n for unit, n in sorted(total.items()) if n}
 
 
-def _at_the_meeting(target: facts.TargetFacts, *, ended: object) -> facts.Moment | None:
+def _at_the_meeting(target: values.TargetFacts, *, ended: object = None) -> values.Moment | None:
     clock = target.clock
     return None if clock is None or clock.met_at is None else target.met[clock.met_at]._replace(at=clock.met_at)
 
 
-def _first_policy(one: facts.Clock | None, other: facts.Clock | None) -> facts.Clock | None:
-    return facts.first(one, other)
+def _first_policy(one: values.Clock | None, other: values.Clock | None) -> values.Clock | None:
+    return merging.first(one, other)
 
 
-def _latest_teller(one: facts.Moment, other: facts.Moment) -> facts.Moment:
+def _latest_teller(one: values.Moment, other: values.Moment) -> values.Moment:
     return max(one, other)
 
 
+def _whole_minutes(ms: int) -> int:
+    return duration_class(ms // 60_000 * 60_000)
+
+
+def _whoever_held_it_last(ticket: str, facts: values.TicketFacts, opened_at: int) -> Iterator[states.Span]:
+    held = [run for run in facts.runs if run.holder is not None]
+    ends = [run.at for run in facts.runs[1:]] + [states.FOREVER]
+    for run, until in zip(facts.runs, ends, strict=True):
+        if run.holder is not None and run.at < until:
+            yield states.Span(ticket, run.first, run.at, until, opened_at, held[-1].holder or run.holder)
+
+
+def _without_alias(subject: values.Subject, facts: values.Facts) -> Iterator[projection.State]:
+    return (state for state in all_states(subject, facts) if not isinstance(state, projection.Alias))
+
+
+all_states = states.states
+
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "counts a quarter of an hour late": _replaced(projection, "bucket_of", _late_by_a_quarter),
-    "counts internal tickets": _replaced(projection, "INTERNAL", "nothing"),
-    "counts merged tickets": _replaced(projection, "MERGED", "nothing"),
-    "counts the targets of cancelled tickets": _replaced(projection, "WITHDRAWN", frozenset({"merged"})),
-    "a reopening on the seventh day does not count": _replaced(projection, "REOPEN_WINDOW_US", 7 * 86_400_000_000 - 1),
-    "a reopening on the eighth day counts": _replaced(projection, "REOPEN_WINDOW_US", 8 * 86_400_000_000),
-    "never takes back what counted before": _replaced(projection, "deltas", _without_taking_back),
-    "forgets the dimensions": _replaced(projection, "spread", _without_dimensions),
-    "counts targets only when they are met": _replaced(projection, "_settled", _at_the_meeting),
-    "a target met late is attained": _replaced(projection, "_is_attained", lambda clock: clock.met_at is not None),
+    "counts a quarter of an hour late": _replaced(units, "bucket_of", _late_by_a_quarter),
+    "counts internal tickets": _replaced(rules, "INTERNAL", "nothing"),
+    "counts merged tickets": _replaced(rules, "MERGED", "nothing"),
+    "counts spam": _replaced(rules, "VOID_REASONS", frozenset({"test", "duplicate", "not_a_request"})),
+    "counts no ticket that was cancelled": _replaced(rules, "VOID_REASONS", frozenset({"spam", "test", "withdrawn"})),
+    "counts the targets of cancelled tickets": _replaced(rules, "WITHDRAWN", frozenset({"merged"})),
+    "a reopening on the seventh day does not count": _replaced(rules, "REOPEN_WINDOW_US", 7 * 86_400_000_000 - 1),
+    "a reopening on the eighth day counts": _replaced(rules, "REOPEN_WINDOW_US", 8 * 86_400_000_000),
+    "never takes back what counted before": _replaced(folding, "deltas", _without_taking_back),
+    "forgets the dimensions": _replaced(folding, "spread", _without_dimensions),
+    "counts targets only when they are met": _replaced(rules, "settled", _at_the_meeting),
+    "a target met late is attained": _replaced(rules, "is_attained", lambda clock: clock.met_at is not None),
     "a target met in its last moment is missed": _replaced(
-        projection, "_is_attained", lambda clock: clock.met_at is not None and clock.met_at < clock.due_at
+        rules, "is_attained", lambda clock: clock.met_at is not None and clock.met_at < clock.due_at
     ),
-    "a resolution holds although it was reopened": _replaced(projection, "_holds", lambda ticket: bool(ticket.episodes)),
-    "closed unanswered is solved": _replaced(projection, "_is_unanswered", lambda ticket, status: False),
-    "a relationship survey counts for the transactional NPS": _replaced(projection, "RELATIONSHIP_SURVEY", "T9"),
-    "the first promise rules": _replaced(facts, "_ruling", _first_policy),
-    "the first status rules": _replaced(facts, "last", facts.first),
-    "the last answer counts": _replaced(facts, "first", facts.last),
-    "credits who told it last": _replaced(facts, "_earlier", _latest_teller),
-    "observes no survey": _replaced(facts.feedback.SurveyAnswered, "TYPE", "survey.answered.v9"),
+    "a resolution holds although it was reopened": _replaced(rules, "holds", bool),
+    "closed unanswered is solved": _replaced(rules, "is_unanswered", lambda ticket: False),
+    "a relationship survey counts for the transactional NPS": _replaced(surveys, "RELATIONSHIP_SURVEY", "T9"),
+    "the first promise rules": _replaced(merging, "_ruling", _first_policy),
+    "the first status rules": _replaced(merging, "last", merging.first),
+    "the last answer counts": _replaced(merging, "first", merging.last),
+    "credits who told it last": _replaced(merging, "_earlier", _latest_teller),
+    "observes no survey": _replaced(observing.feedback.SurveyAnswered, "TYPE", "survey.answered.v9"),
+    "observes no anonymous answer": _replaced(observing.feedback.SurveyAnsweredAnonymously, "TYPE", "survey.answered.v9"),
+    "observes no invitation": _replaced(observing.feedback.SurveyInvited, "TYPE", "survey.invited.v9"),
+    "an invitation that a reopening cancelled stays": _replaced(observing.feedback.SurveyCancelled, "TYPE", "survey.cancelled.v9"),
+    "counts durations by the minute": _replaced(tickets, "duration_class", _whole_minutes),
+    "waits for a first word on the web": _replaced(rules, "CHAT", frozenset({"chat", "bot", "web"})),
+    "thirty seconds are not quick": _replaced(rules, "ONLINE_LIMIT_MS", 29_999),
+    "thirty-one seconds are quick": _replaced(rules, "ONLINE_LIMIT_MS", 31_000),
+    "the message that opened a clock is not heard": _replaced(observing.tickets.TicketMessageAdded, "TYPE", "ticket.message_added.v9"),
+    "a met target is not heard": _replaced(observing.tickets.SlaMet, "TYPE", "sla.met.v9"),
+    "a missed target is not heard": _replaced(observing.tickets.SlaBreached, "TYPE", "sla.breached.v9"),
+    "an unmerged ticket keeps its old promise": _replaced(observing.tickets.TicketUnmerged, "TYPE", "ticket.unmerged.v9"),
+    "what waits for parts is no backlog": _replaced(observing, "OPEN", observing.OPEN - {"waiting_parts"}),
+    "what is resolved is backlog": _replaced(observing, "OPEN", observing.OPEN | {"resolved"}),
+    "the backlog is the last holder's": _replaced(states, "spans", _whoever_held_it_last),
+    "nothing is open": _replaced(states, "spans", lambda *_: ()),
+    "praise is a complaint": _replaced(states, "COMPLAINT", "praise"),
+    "a resolved complaint is open": _replaced(rules, "SOLVED", frozenset({"confirmed"})),
+    "a complaint never ends": _replaced(states, "ended_at", lambda _: states.FOREVER),
+    "two files stay two persons": _replaced(folding, "states", _without_alias),
+    "no file is taken apart again": _replaced(observing.intake.CustomerUnmerged, "TYPE", "customer.unmerged.v9"),
 }
+"""One for each line that decides something about a figure."""
+
+
+def _edges() -> Iterator[Event]:
+    """Stories that end exactly where a rule does."""
+    chat = {"channel": "chat", "type": "enquiry", "priority": "normal"}
+    yield from Story("AS-LAST").later(4 * HOUR).replied().events
+    yield from Story("AS-SEVENTH").later(HOUR).resolved().later(7 * DAY).reopened().events
+    yield from Story("AS-QUICK", dims=dict(chat), business_share=1).later(timedelta(seconds=30)).replied().events
+    yield from Story("AS-SLOW", dims=dict(chat), business_share=1).later(timedelta(seconds=31)).replied().events
+    back = Story("AS-BACK").later(5 * HOUR).breached("first_response").merged()
+    back.first_response.due_at, back.first_response.policy_version = back.at + 2 * HOUR, 2
+    yield from back.unmerged().events
 
 
 def _telling_history() -> list[list[Entry]]:
-    """A history in which each rule decides something, also at its edges; in two batches, so that facts change after they counted."""
-    in_the_last_moment = Story("AS-LAST").later(4 * HOUR).replied()
-    entries = numbered(in_the_last_moment.events + random_history(11, 250))
-    return [entries[: len(entries) // 2], entries[len(entries) // 2 :]]
+    """A history in which each rule decides something, also at its edges; in batches, so that facts change after they counted."""
+    entries = sorted(numbered([*_edges(), *random_history(11, 160)]), key=lambda entry: entry.time)
+    third = len(entries) // 3
+    return [entries[:third], entries[third : 2 * third], entries[2 * third :]]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

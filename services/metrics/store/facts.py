@@ -7,13 +7,14 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from services.metrics.facts import ANSWER, REQUEST, TICKET, AnswerFacts, Facts, RequestFacts, Subject, TicketFacts
+from services.metrics.facts import CUSTOMER, REQUEST, SURVEY, TICKET, CustomerFacts, Facts, RequestFacts, Subject, SurveyFacts, TicketFacts
 from shared.database import Transaction
 
 _FACTS: Final[Mapping[str, TypeAdapter[Facts]]] = {
     REQUEST: TypeAdapter(RequestFacts),
     TICKET: TypeAdapter(TicketFacts),
-    ANSWER: TypeAdapter(AnswerFacts),
+    SURVEY: TypeAdapter(SurveyFacts),
+    CUSTOMER: TypeAdapter(CustomerFacts),
 }
 
 

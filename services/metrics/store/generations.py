@@ -12,6 +12,8 @@ from sqlalchemy import text
 from shared.database import Database, Transaction, from_json, to_json
 
 DELETED_AT_ONCE: Final = 20_000
+TABLES: Final = ("fact", "kpi_rollup", "kpi_cell", "open_span", "complaint", "customer_alias")
+"""What a generation consists of."""
 _REBUILD_LOCK: Final = 0x6B706972
 """Advisory lock of the one rebuild that may run."""
 
@@ -23,6 +25,8 @@ class Generation:
     version: int
     is_active: bool
     definitions: Mapping[str, int]
+    as_of: Mapping[str, int] | None = None
+    """Where it stopped, when this release counts by other definitions: it is shown, and nothing is added to it any more."""
 
 
 # ------------------------------------------------------------------ for writers and readers
@@ -36,13 +40,29 @@ async def share(tx: Transaction) -> list[Generation]:
 
 async def living(tx: Transaction) -> list[Generation]:
     """The active generation and, during a rebuild, the one being built; sorted by version."""
-    rows = await tx.fetch("SELECT version, status, definitions FROM projection WHERE status IN ('active', 'building') ORDER BY version")
-    return [Generation(row["version"], row["status"] == "active", from_json(row["definitions"])) for row in rows]
+    rows = await tx.fetch(
+        "SELECT version, status, definitions, as_of FROM projection WHERE status IN ('active', 'building') ORDER BY version"
+    )
+    return [Generation(row["version"], row["status"] == "active", from_json(row["definitions"]), from_json(row["as_of"])) for row in rows]
 
 
 async def active(tx: Transaction) -> Generation:
     """The generation that answers are read from."""
     return next(generation for generation in await living(tx) if generation.is_active)
+
+
+async def freeze(tx: Transaction, version: int, positions: Mapping[str, int]) -> None:
+    """Remember where a generation stopped: at the positions of the consumer, but at these in the logs that they name."""
+    await tx.execute(
+        """
+        UPDATE projection
+           SET as_of = coalesce((SELECT jsonb_object_agg(topic || '/' || part, last_seq) FROM consumer_part WHERE last_seq > 0), '{}')
+                       || $2::jsonb
+         WHERE version = $1 AND as_of IS NULL
+        """,
+        version,
+        to_json(positions),
+    )
 
 
 async def own(tx: Transaction, version: int) -> None:
@@ -101,7 +121,7 @@ async def retired(tx: Transaction) -> list[int]:
 async def delete_some(tx: Transaction, version: int) -> int:
     """Delete a part of a retired generation's rows; how many. A reader who began earlier still sees them."""
     deleted = 0
-    for table in ("fact", "kpi_rollup"):
+    for table in TABLES:
         chosen = f"SELECT ctid FROM {table} WHERE projection_version = $1 LIMIT {DELETED_AT_ONCE}"
         tag = await tx.execute(f"DELETE FROM {table} WHERE projection_version = $1 AND ctid = ANY(ARRAY({chosen}))", version)
         deleted += int(tag.rpartition(" ")[2])

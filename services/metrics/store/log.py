@@ -94,17 +94,19 @@ async def vector(tx: Transaction) -> dict[str, tuple[int, int]]:
     return {f"{row['topic']}/{row['part']}": (row["entries"], row["last"]) for row in rows}
 
 
-async def as_of(tx: Transaction) -> AsOf:
-    """How far this database has got, in the snapshot of the transaction."""
+async def as_of(tx: Transaction, frozen: Mapping[str, int] | None = None) -> AsOf:
+    """How far this database has got, in the snapshot of the transaction; or how far figures know the world that stopped at ``frozen``."""
     rows = await tx.fetch(
         """
         SELECT c.topic, c.part, c.last_seq, e.event_time
-          FROM consumer_part c
+          FROM (SELECT topic, part, CASE WHEN $1::jsonb IS NULL THEN last_seq ELSE ($1->>(topic || '/' || part))::bigint END AS last_seq
+                  FROM consumer_part) c
           LEFT JOIN LATERAL (SELECT event_time FROM event_log l WHERE (l.topic, l.part) = (c.topic, c.part) AND l.seq <= c.last_seq
                               ORDER BY l.seq DESC LIMIT 1) e ON true
          WHERE c.last_seq > 0
          ORDER BY c.topic, c.part
-        """
+        """,
+        None if frozen is None else to_json(frozen),
     )
     times = [row["event_time"] for row in rows if row["event_time"] is not None]
     return AsOf({f"{row['topic']}/{row['part']}": row["last_seq"] for row in rows}, max(times, default=None))

@@ -1,44 +1,13 @@
-"""What outside callers ask for and get."""
+"""Figures as they are told."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.metrics.periods import Step
-
-KpiId = Literal[
-    "requests", "tickets_opened", "tickets_resolved", "sla_first_response", "resolution_rate", "reopen_rate", "csat_mean", "nps"
-]
-"""Fixed words: tables, events and links name figures by them."""
-Dimension = Literal["channel", "type", "priority", "team", "agent", "tier"]
-
-MAX_MOMENT = 64
-"""Characters of a date or an instant."""
-
-Since = Annotated[
-    str | None,
-    Query(
-        alias="from",
-        max_length=MAX_MOMENT,
-        description="First moment: a date in `zone`, or an instant.",
-        examples=["2026-11-01"],
-    ),
-]
-To = Annotated[
-    str | None,
-    Query(max_length=MAX_MOMENT, description="First moment no longer included: a date in `zone`, or an instant.", examples=["2026-12-01"]),
-]
-Zone = Annotated[
-    str | None,
-    Query(max_length=MAX_MOMENT, description="IANA zone of dates; by default the organisation's.", examples=["Asia/Shanghai"]),
-]
-Kpis = Annotated[list[KpiId] | None, Query(max_length=64, description="Repeat it for several; by default all.")]
-GroupBy = Annotated[Dimension | None, Query(description="One figure for each value that occurred, as it was at the time.")]
-Bucket = Annotated[Step, Query(description="What a slot of the series is, in `zone`; weeks begin on Monday.")]
 
 
 class Answer(BaseModel):
@@ -54,13 +23,40 @@ class AsOfOut(Answer):
     event_time: datetime | None = Field(description="The latest time of those events; null before the first.")
 
 
+class EstimateOut(Answer):
+    """A percentile."""
+
+    value: float
+    ci95: tuple[float, float] | None = Field(description="By order statistics; null while there are too few, and where all are known.")
+
+
+class ShareOut(Answer):
+    """Of the durations, those within a limit."""
+
+    limit: float = Field(description="Seconds, inclusive.")
+    value: float
+    numerator: int
+    denominator: int
+    ci95: tuple[float, float] | None
+
+
+class AgeClassOut(Answer):
+    """How many open tickets are so old."""
+
+    start: int = Field(alias="from", description="Seconds of age, inclusive.")
+    end: int | None = Field(alias="to", description="Seconds of age, exclusive; null for the oldest.")
+    n: int
+
+
 class FigureOut(Answer):
     """One key figure."""
 
     kpi: str
     unit: str
     value: int | float | None = Field(description="Null when nothing was counted, or too little to show a rate (`small_n`).")
-    numerator: int = Field(description="Counts: how often. Rates: successes. Means: sum of scores. NPS: promoters minus detractors.")
+    numerator: int = Field(
+        description="Counts: how often. Rates: successes. Means: sum of scores, or of milliseconds. NPS: promoters minus detractors."
+    )
     denominator: int | None = Field(description="Null for plain counts.")
     n: int = Field(description="Cases behind the figure.")
     ci95: tuple[float, float] | None = Field(description="95 % confidence interval of the value; null for plain counts.")
@@ -69,7 +65,14 @@ class FigureOut(Answer):
     verdict: Literal["met", "missed", "inconclusive"] | None = Field(description="Met or missed only by the whole interval.")
     definition_version: int
     small_n: Literal["grey", "counts_only"] | None = Field(description="grey: n < 30. counts_only: n < 10, rates are hidden.")
-    provisional: bool = Field(description="A reopening within 7 days after the range can still change it.")
+    provisional: bool = Field(description="It has not ended, or what happens in the days of its window can still change it. Else final.")
+    clock: Literal["business", "calendar"] | None = Field(default=None, description="Of durations: by which clock.")
+    median: EstimateOut | None = Field(default=None, description="Of durations, seconds; within 1 % of the truth.")
+    p90: EstimateOut | None = Field(default=None, description="Of durations, seconds; within 1 % of the truth.")
+    within: ShareOut | None = Field(default=None, description="online_response_time: the share that was quick.")
+    classes: list[AgeClassOut] | None = Field(default=None, description="backlog_age: how many are how old.")
+    window_days: int | None = Field(default=None, description="Days after the range in which it can still change.")
+    at: datetime | None = Field(default=None, description="backlog, backlog_age: the instant that it holds for.")
 
 
 class GroupOut(FigureOut):

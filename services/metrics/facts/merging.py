@@ -1,0 +1,135 @@
+"""Two pieces of knowledge about the same subject in one. What adds nothing leaves the other as it is, the same object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, TypeVar
+
+from services.metrics.facts.values import (
+    Clock,
+    CustomerFacts,
+    Episode,
+    Facts,
+    RequestFacts,
+    Run,
+    Stamp,
+    SurveyFacts,
+    TargetFacts,
+    TicketFacts,
+)
+
+
+class _Stamped(Protocol):
+    @property
+    def stamp(self) -> Stamp: ...
+
+
+S = TypeVar("S", bound=_Stamped)
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def merge(one: Facts, other: Facts) -> Facts:
+    """Both pieces of knowledge in one."""
+    match one, other:
+        case TicketFacts(), TicketFacts():
+            return _merge_tickets(one, other)
+        case RequestFacts(), RequestFacts():
+            return RequestFacts(first(one.received, other.received))
+        case SurveyFacts(), SurveyFacts():
+            return _merge_surveys(one, other)
+        case CustomerFacts(), CustomerFacts():
+            return CustomerFacts(last(one.link, other.link))
+    raise TypeError(f"facts of two kinds of subject: {type(one).__name__}, {type(other).__name__}")
+
+
+def _merge_tickets(one: TicketFacts, other: TicketFacts) -> TicketFacts:
+    return TicketFacts(
+        opened=first(one.opened, other.opened),
+        standing=last(one.standing, other.standing),
+        closed=last(one.closed, other.closed),
+        cancelled=last(one.cancelled, other.cancelled),
+        first_response=_merge_targets(one.first_response, other.first_response),
+        resolution=_merge_targets(one.resolution, other.resolution),
+        next_responses=_merge_each(one.next_responses, other.next_responses, _merge_targets),
+        episodes=_merge_each(one.episodes, other.episodes, _merge_episodes),
+        runs=_merge_runs(one.runs, other.runs),
+    )
+
+
+def _merge_surveys(one: SurveyFacts, other: SurveyFacts) -> SurveyFacts:
+    return SurveyFacts(first(one.invited, other.invited), first(one.cancelled, other.cancelled), first(one.answer, other.answer))
+
+
+def _merge_targets(one: TargetFacts, other: TargetFacts) -> TargetFacts:
+    if other == _NO_TARGET:
+        return one
+    return TargetFacts(
+        clock=_ruling(one.clock, other.clock),
+        breached=last(one.breached, other.breached),
+        met=_merge_each(one.met, other.met, _earlier),
+    )
+
+
+def _merge_episodes(one: Episode, other: Episode) -> Episode:
+    return Episode(first(one.resolved, other.resolved), first(one.reopened, other.reopened))
+
+
+def _merge_each(one: Mapping[K, V], other: Mapping[K, V], merge_values: Callable[[V, V], V]) -> Mapping[K, V]:
+    if not other:
+        return one
+    merged = dict(one)
+    for key, value in other.items():
+        merged[key] = merge_values(merged[key], value) if key in merged else value
+    return merged
+
+
+def _merge_runs(one: tuple[Run, ...], other: tuple[Run, ...]) -> tuple[Run, ...]:
+    """Versions that follow each other without a gap and have the same holder are one run, begun with the first of them."""
+    if not one or not other:
+        return one or other
+    newest, told = one[-1], other[0]
+    if len(other) == 1 and (told.first, told.at) > (newest.first, newest.at):  # as it nearly always is
+        return (*one[:-1], *_joined(newest, told))
+    merged: list[Run] = []
+    for run in sorted((*one, *other), key=_in_order):
+        merged[-1:] = _joined(merged[-1], run) if merged else [run]
+    return tuple(merged)
+
+
+def _in_order(run: Run) -> tuple[int, int]:
+    return run.first, run.at
+
+
+def _joined(before: Run, run: Run) -> tuple[Run, ...]:
+    """Both, or one if the second only goes on with the first."""
+    if run.first > before.last + 1 or run.holder != before.holder:
+        return before, run
+    return (before._replace(last=run.last) if run.last > before.last else before,)
+
+
+def first(one: S | None, other: S | None) -> S | None:
+    """The earlier of two observations."""
+    if one is None or other is None:
+        return other if one is None else one
+    return _earlier(one, other)
+
+
+def last(one: S | None, other: S | None) -> S | None:
+    """The later of two observations."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one if one.stamp >= other.stamp else other
+
+
+def _earlier(one: S, other: S) -> S:
+    return one if one.stamp <= other.stamp else other
+
+
+def _ruling(one: Clock | None, other: Clock | None) -> Clock | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one if (one.policy_version, one.stamp) >= (other.policy_version, other.stamp) else other
+
+
+_NO_TARGET: Final = TargetFacts()

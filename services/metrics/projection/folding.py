@@ -1,0 +1,93 @@
+"""The change that new knowledge makes: facts, units, rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from services.metrics.facts import CustomerFacts, Facts, RequestFacts, Subject, SurveyFacts, TicketFacts, merge, observe
+from services.metrics.projection import rules, surveys, tickets
+from services.metrics.projection.states import State, states
+from services.metrics.projection.units import Part, RowKey, Unit, spread
+from services.metrics.reduction import Entry
+
+Told = tuple[Subject, Facts]
+"""What one event tells about whom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is different now."""
+
+    facts: Mapping[Subject, Facts]
+    """New or changed."""
+    units: Mapping[Unit, int]
+    """By how much the counts go up or down, sorted; never by 0."""
+    rollups: Mapping[RowKey, int]
+    """The same, spread over the dimensions."""
+    gone: frozenset[State]
+    come: frozenset[State]
+
+
+def observed(entries: Iterable[Entry]) -> list[Told]:
+    """What the entries tell, in their order; those that no figure needs tell nothing."""
+    return [told for entry in entries if (told := observe(entry)) is not None]
+
+
+def fold(known: Mapping[Subject, Facts], told: Iterable[Told]) -> Change:
+    """What is changed by what is told.
+
+    ``known`` holds the present facts of the subjects that are told about, as far as there are any.
+    """
+    after: dict[Subject, Facts] = {}
+    for subject, facts in told:
+        before = after.get(subject) or known.get(subject)
+        after[subject] = facts if before is None else merge(before, facts)
+    changed = {subject: facts for subject, facts in after.items() if facts != known.get(subject)}
+    units = deltas(known, changed)
+    gone, come = _states_of(known, changed)
+    return Change(changed, {unit: units[unit] for unit in sorted(units) if units[unit]}, spread(units), gone, come)
+
+
+def deltas(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> Counter[Unit]:
+    """Minus what the subjects counted for before, plus what they count for now."""
+    total: Counter[Unit] = Counter()
+    for subject, facts in after.items():
+        old = parts(before[subject]) if subject in before else []
+        new = parts(facts)
+        for index, part in enumerate(new):
+            if len(old) != len(new) or old[index] != part:
+                _count(total, part, 1)
+        for index, part in enumerate(old):
+            if len(old) != len(new) or new[index] != part:
+                _count(total, part, -1)
+    return total
+
+
+def _count(total: Counter[Unit], part: Part, sign: int) -> None:
+    function, *arguments = part
+    for unit, amount in function(*arguments):
+        if unit.dimensions.channel != rules.INTERNAL:
+            total[unit] += sign * amount
+
+
+def parts(facts: Facts) -> list[Part]:
+    """Everything that the facts about one subject count for."""
+    match facts:
+        case TicketFacts():
+            return tickets.parts(facts)
+        case RequestFacts():
+            return surveys.parts_of_request(facts)
+        case SurveyFacts():
+            return surveys.parts_of_survey(facts)
+        case CustomerFacts():
+            return []
+    assert_never(facts)
+
+
+def _states_of(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> tuple[frozenset[State], frozenset[State]]:
+    old = {state for subject in after if subject in before for state in states(subject, before[subject])}
+    new = {state for subject, facts in after.items() for state in states(subject, facts)}
+    return frozenset(old - new), frozenset(new - old)

@@ -1,0 +1,83 @@
+"""A release that counts otherwise finds an older one's figures: they stay what they are until the new ones are proved."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from services.metrics import rebuild as rebuilding
+from services.metrics.rebuild import keep_current
+from services.metrics.store import generations, log
+from shared.database import Database
+from tests.metrics.builders import in_batches, numbered, random_history
+from tests.metrics.database import differences, recorded, rollups
+from tests.metrics.test_projection_laws import rollups_of
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.postgres
+
+
+async def _is_built_by_an_older_release(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute("""UPDATE projection SET definitions = '{"requests": 1}'""")
+        # facts of another form than this release's: whoever reads them fails
+        await tx.execute("UPDATE fact SET facts = '[\"of another form\"]'")
+
+
+async def _moved_to(database: Database, log_name: str, seq: int) -> None:
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE consumer_part SET last_seq = $2 WHERE topic || '/' || part = $1", log_name, seq)
+
+
+async def test_what_an_older_release_built_is_shown_as_of_its_end_and_not_added_to(metrics_database: Database) -> None:
+    entries = sorted(numbered(random_history(1, 30)), key=lambda entry: (entry.topic, entry.part, entry.seq))
+    first_log = [entry for entry in entries if (entry.topic, entry.part) == (entries[0].topic, entries[0].part)]
+    name = f"{first_log[0].topic}/{first_log[0].part}"
+    await recorded(metrics_database, [first_log[:2]])
+    before = await rollups(metrics_database)
+    await _is_built_by_an_older_release(metrics_database)
+    await _moved_to(metrics_database, name, 4)
+
+    await recorded(metrics_database, [first_log[2:4]])
+
+    assert await rollups(metrics_database) == before
+    async with log.snapshot(metrics_database) as tx:
+        known = await log.as_of(tx, (await generations.active(tx)).as_of)
+        logged = await log.vector(tx)
+    assert (known.positions[name], logged[name]) == (2, (4, 4))
+
+
+async def test_the_figures_of_an_older_release_are_rebuilt_while_events_arrive(metrics_database: Database) -> None:
+    entries = numbered(random_history(2, 80))
+    await recorded(metrics_database, [entries[: len(entries) // 2]])
+    await _is_built_by_an_older_release(metrics_database)
+    stop = asyncio.Event()
+
+    async def is_current() -> bool:
+        async with metrics_database.transaction() as tx:
+            return (await generations.active(tx)).version == 2
+
+    async with asyncio.TaskGroup() as running:
+        running.create_task(keep_current(metrics_database, stop))
+        running.create_task(recorded(metrics_database, in_batches(entries[len(entries) // 2 :], random.Random(2))))
+        await eventually(is_current)
+        stop.set()
+
+    assert await differences(metrics_database) == []
+    assert await rollups(metrics_database) == rollups_of([entries])
+
+
+async def test_figures_that_are_current_are_left_alone(metrics_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await recorded(metrics_database, [numbered(random_history(3, 5))])
+    stop = asyncio.Event()
+
+    async def looked_once(*_: object) -> None:
+        stop.set()
+
+    monkeypatch.setattr(rebuilding, "pause", looked_once)
+    await keep_current(metrics_database, stop)
+
+    async with metrics_database.transaction() as tx:
+        assert (await generations.active(tx)).version == 1
