@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from unittest.mock import patch
 
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
 
-from shared import auth, clock
+from shared import auth, clock, telemetry
 from shared.auth import CACHE_TIME, COOKIE, CSRF_HEADER, LIFETIME, Role, Sessions
 from shared.database import Database
 from shared.runtime import Runtime
@@ -157,6 +159,21 @@ class TestSigningIn:
 
         assert (json.status_code, twice.status_code, broken.status_code, nul.status_code) == (415, 400, 400, 400)
 
+    async def test_who_signs_in_and_who_fails_to_is_logged_without_the_key(
+        self, browser: httpx.AsyncClient, service_database: Database
+    ) -> None:
+        key = await new_key(service_database, Role.LEAD)
+        stream = io.StringIO()
+        with telemetry.lines_to(stream):
+            await sign_in(browser, key)
+            await sign_in(browser, key[:-1] + ("A" if key[-1] != "A" else "B"))
+
+        lines = [orjson.loads(line) for line in stream.getvalue().splitlines()]
+        events = {line["event"]: line for line in lines}
+        assert events["signed_in"]["key_id"] == key.split("_")[2]
+        assert "sign_in_refused" in events
+        assert key[-43:-1] not in stream.getvalue()
+
 
 class TestBeingSignedIn:
     """The cookie at the other routes."""
@@ -285,6 +302,20 @@ class TestBeingSignedIn:
         assert (await browser.get("/login", headers=headers)).status_code == 200
         assert (await browser.get("/v1/session", headers=headers)).json() == {"session": None}
         assert (await browser.get("/livez", headers=headers)).status_code == 200
+
+    async def test_a_page_of_another_of_our_services_may_call_with_the_cookie(
+        self, browser: httpx.AsyncClient, service_database: Database
+    ) -> None:
+        await sign_in(browser, await new_key(service_database))
+        ours = {"Origin": "http://127.0.0.1:8004", CSRF_HEADER: await token(browser)}
+
+        for path, status in (("/v1/things", 201), ("/v1/hot", 202)):
+            answer = await browser.post(path, json={"text": "x"}, headers=ours)
+            assert answer.status_code == status
+            assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+            assert answer.headers["Access-Control-Allow-Origin"] == ours["Origin"]
+        foreign = await browser.get("/v1/things/1", headers=OTHER_SITE)
+        assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
 class TestSigningOut:

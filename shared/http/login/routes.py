@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from shared import clock
+from shared import clock, telemetry
 from shared.auth import COOKIE, CSRF_FIELD, Session, UnknownKey
 from shared.database import is_transient
 from shared.events.codes import Locale
@@ -23,6 +23,8 @@ from shared.http.login.rendering import ASSETS, login_page
 from shared.http.login.wording import WORDS
 from shared.http.routes import PUBLIC, Router
 from shared.runtime import AnyRuntime
+
+log = telemetry.logger()
 
 POLICY: Final = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 MAX_BACK: Final = 1_000
@@ -104,11 +106,13 @@ def login_router() -> APIRouter:
         try:
             cookie, session = await runtime.sessions.open(key)
         except UnknownKey:
+            log.warning("sign_in_refused", request_id=request.state.request_id)
             return _page(request, None, back=back, error=words.wrong, status=422)
         except Exception as error:
             if not is_transient(error):
                 raise
             return _page(request, None, back=back, error=words.failed, status=503)
+        log.info("signed_in", key_id=session.key_id, role=session.principal.role, request_id=request.state.request_id)
         answer = Response(status_code=303, headers={"Location": _local(back) or _here(request)})
         _set_cookie(answer, runtime, cookie, seconds=int((session.ends_at - clock.real_now()).total_seconds()))
         return answer
@@ -130,6 +134,7 @@ def login_router() -> APIRouter:
         fields = await read_form(request, {CSRF_FIELD})
         if (session := await session_of(request)) is not None:
             session.demand_token(fields.get(CSRF_FIELD))
+            log.info("signed_out", key_id=session.key_id, role=session.principal.role, request_id=request.state.request_id)
         answer = Response(status_code=303, headers={"Location": f"{_here(request)}&why=out"})
         _set_cookie(answer, request.app.state.runtime, "", seconds=0)
         return answer

@@ -18,6 +18,7 @@ const drawn = new Map();
 let loaded = null;
 let loading = null;
 let settling = null;
+let again = false;
 
 speak(words);
 paint();
@@ -52,9 +53,14 @@ function choose(change) {
   refresh();
 }
 
-// Changes come in bursts: one look after the last of them, and none while nobody looks.
+// Changes come in bursts: one look a little later, none while nobody looks, and never at the cost of one that is under way: under a steady
+// stream of changes a slow look would never end.
 function soon() {
   if (document.hidden || settling !== null) return;
+  if (loading !== null) {
+    again = true;
+    return;
+  }
   settling = setTimeout(() => { settling = null; refresh(); }, SETTLE);
 }
 
@@ -77,7 +83,14 @@ async function refresh() {
       throw error;
     }
   } finally {
-    if (loading === mine) document.querySelector("main").removeAttribute("aria-busy");
+    if (loading === mine) {
+      loading = null;
+      document.querySelector("main").removeAttribute("aria-busy");
+      if (again) {
+        again = false;
+        soon();
+      }
+    }
   }
 }
 
