@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.intake.acceptance import Contact, ProductNamed
+from services.intake.acceptance import Account, Contact, ProductNamed
 from services.intake.handlers.reception import Incoming, NoSuchRequest
 from services.intake.reference import parse
 from services.intake.store import following
@@ -318,6 +318,47 @@ def _counting(method: Any, asked: list[str]) -> Any:
         return await method(tx, query, *args)
 
     return counted
+
+
+async def test_a_file_without_a_name_gets_the_first_one_that_a_request_tells(intake_database: Database) -> None:
+    await take_one(intake_database, incoming(phone="13800138000"))
+
+    first = incoming(text="a", customer=Contact("王伟", "13800138000"))
+    await take(intake_database, first, incoming(text="b", customer=Contact("王先生", "13800138000")))
+    await take_one(intake_database, incoming(text="c", customer=Contact("李娜", "13800138000")))
+
+    (customer,) = await rows(intake_database, "customer")
+    assert (customer["name"], customer["version"]) == ("王伟", 2)
+    (told,) = await events(intake_database, "customer.updated.v1")
+    assert (told["name"], told["version"]) == ("王伟", 2)
+    (noted,) = await rows(intake_database, "customer_change")
+    assert (noted["type"], noted["actor"], noted["data"]) == ("name_learned", "shop", "{}")
+
+
+async def test_names_that_are_told_at_once_beside_new_addresses_do_not_lock_each_other_out(intake_database: Database) -> None:
+    phones = [f"138001380{n:02d}" for n in range(12)]
+    await take(intake_database, *(incoming(phone=phone) for phone in phones))
+    device = [(Account("device", f"d{n}"),) for n in range(24)]
+    forth = [incoming(text=f"a{n}", customer=Contact("王" if n % 2 else None, phone, accounts=device[n])) for n, phone in enumerate(phones)]
+    back = [
+        incoming(text=f"b{n}", customer=Contact(None if n % 2 else "李", phone, accounts=device[12 + n]))
+        for n, phone in reversed(list(enumerate(phones)))
+    ]
+
+    await asyncio.gather(*(take(intake_database, *batch) for batch in (forth, back, forth, back)))
+
+    assert {row["name"] for row in await rows(intake_database, "customer")} == {"王", "李"}
+    assert len(await events(intake_database, "customer.updated.v1")) == 12
+
+
+async def test_the_unknown_caller_of_a_shared_number_gets_nobody_s_name(intake_database: Database) -> None:
+    for account in ("u-1", "u-2"):
+        await take_one(intake_database, incoming(customer=Contact(app_user_id=account, phone="13800138000")))
+
+    await take_one(intake_database, incoming(text="1", customer=Contact("王伟", "13800138000")))
+    await take(intake_database, incoming(text="2", customer=Contact("李娜", "13800138000")), incoming(phone="13900139000"))
+
+    assert {row["name"] for row in await rows(intake_database, "customer")} == {None}
 
 
 async def test_a_settled_customer_keeps_his_language_beside_a_new_one(intake_database: Database) -> None:

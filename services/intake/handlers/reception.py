@@ -127,7 +127,7 @@ async def receive(tx: Transaction, items: Sequence[Incoming], house: House) -> l
     await _remember_answers(tx, batch, stored)
     if house.receipts is not None and stored:
         await acknowledge(tx, [(request, items[index].accepted) for index, request in stored.items()], house.receipts)
-    await outbox.append(tx, announce(list(stored.values()), registered, house.signing_key))
+    await outbox.append(tx, [*announce(list(stored.values()), registered, house.signing_key), *recognition.learned])
     return [_concluded(batch.result(index)) for index in range(len(items))]
 
 

@@ -8,14 +8,16 @@ from uuid import UUID, uuid4
 
 from services.intake.acceptance import Accepted
 from services.intake.completeness import CONTACT, NAME
+from services.intake.handlers.merging import announced
 from services.intake.identity import Arrival, Assignment, Directory, Identity, assign, judge
 from services.intake.language import choose_locale
 from services.intake.store import customers as store
-from services.intake.store import requests
+from services.intake.store import files, requests
 from services.intake.store.customers import Known, Link, NewCustomer
+from services.intake.store.files import Named
 from shared.database import Transaction
 from shared.errors import Unavailable
-from shared.events.intake import CustomerRegistered
+from shared.events.intake import CustomerRegistered, CustomerUpdated
 
 
 class CustomerChanged(Unavailable):
@@ -34,6 +36,8 @@ class Recognition:
     owners: Mapping[str, UUID]
     assignments: dict[int, Assignment]
     locales: dict[UUID, str] = field(default_factory=dict)
+    learned: list[CustomerUpdated] = field(default_factory=list)
+    """Files that got a name by what came."""
 
     def may_reply(self, index: int, number: str | None) -> bool:
         """Whether the number is one that the request's customer may reply to; no number is no reply."""
@@ -69,6 +73,7 @@ class Recognition:
         if unsettled:
             await self._look_again(tx, unsettled)
         registered = await self._register(tx, unsettled)
+        await self._learn_names(tx, indices, unsettled)
         await self._link(tx, unsettled)
         return registered
 
@@ -101,7 +106,24 @@ class Recognition:
         accepted = self.accepted[index]
         sent = accepted.submission.customer
         locale = choose_locale(sent.locale, accepted.guessed_locale, None)
-        return NewCustomer(self.customer_of(index), sent.name, locale, accepted.received_at)
+        name = None if self.assignments[index].stands_in else sent.name
+        return NewCustomer(self.customer_of(index), name, locale, accepted.received_at)
+
+    async def _learn_names(self, tx: Transaction, indices: Iterable[int], unsettled: Iterable[int]) -> None:
+        """A file without a name gets that of the first request that tells it; who stands in for many persons has none."""
+        nameless = set(self.known.locales) - self.known.named - self.known.stand_ins
+        told: dict[UUID, tuple[str, Accepted]] = {}
+        for index in indices:
+            name, customer_id = self.accepted[index].submission.customer.name, self.customer_of(index)
+            if name is not None and customer_id in nameless:
+                told.setdefault(customer_id, (name, self.accepted[index]))
+        if not told:
+            return
+        # in one order with those that are about to be linked, so that two batches never wait for each other in a circle
+        await files.lock_all(tx, set(told) | {self.customer_of(index) for index in unsettled})
+        names = [Named(one, name, by.caller.principal, by.received_at) for one, (name, by) in told.items()]
+        times = {named.customer_id: named.at for named in names}
+        self.learned = [announced(file, times[file.customer_id]) for file in await files.learn_names(tx, names)]
 
     async def _link(self, tx: Transaction, indices: list[int]) -> None:
         links = [Link(self.customer_of(i), identity) for i in indices for identity in self.assignments[i].links]

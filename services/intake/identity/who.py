@@ -66,6 +66,11 @@ class Assignment:
     suspects: tuple[UUID, ...] = ()
 
     @property
+    def stands_in(self) -> bool:
+        """Whether the customer stands for everybody who cannot be told apart by what he shows."""
+        return any(link.stands_in is not None for link in self.links)
+
+    @property
     def is_settled(self) -> bool:
         """A known customer showed nothing new: nothing has to be locked or stored for him."""
         return not (self.is_new or self.links)

@@ -32,6 +32,8 @@ class Known:
     """Whose name stands in his file."""
     reachable: set[UUID] = field(default_factory=set)
     """Whose file says how to reach him."""
+    stand_ins: set[UUID] = field(default_factory=set)
+    """Who stands for many persons, and so has no name."""
     survivors: dict[UUID, UUID] = field(default_factory=dict)
     """Who answers for those who were asked for by an id that was merged."""
 
@@ -41,6 +43,7 @@ class Known:
         self.locales |= newer.locales
         self.named |= newer.named
         self.reachable |= newer.reachable
+        self.stand_ins |= newer.stand_ins
         self.survivors |= newer.survivors
 
 
@@ -118,6 +121,8 @@ def _learn(known: Known, row: asyncpg.Record) -> None:
     identity = identity_of(row)
     if identity.leads_to_him:
         known.reachable.add(customer_id)
+    if identity.stands_in is not None:
+        known.stand_ins.add(customer_id)
     known.directory.add(customer_id, identity)
     if row["shared"]:
         known.directory.shared.add(identity)

@@ -34,6 +34,16 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Named:
+    """A name that a request told of a customer whose file has none."""
+
+    customer_id: UUID
+    name: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Listed:
     """A line of the list of customers."""
 
@@ -109,6 +119,34 @@ async def save(tx: Transaction, file: File, consents: Mapping[str, bool]) -> Non
         await tx.execute(
             "UPDATE customer SET consents_given = consents_given || $2::jsonb WHERE survivor_id = $1", file.customer_id, to_json(consents)
         )
+
+
+async def lock_all(tx: Transaction, customer_ids: Iterable[UUID]) -> None:
+    """Lock these files against every other change, always in the same order."""
+    await tx.execute("SELECT FROM customer WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id FOR NO KEY UPDATE", list(customer_ids))
+
+
+async def learn_names(tx: Transaction, names: Sequence[Named]) -> list[File]:
+    """Give files a name that have none, and note it in their trails; the files that got one."""
+    rows = await tx.fetch(
+        f"""
+        WITH c AS (
+          UPDATE customer f SET name = u.name, name_key = u.name_key, version = version + 1
+            FROM unnest($1::uuid[], $2::text[], $3::text[]) u(customer_id, name, name_key)
+           WHERE f.customer_id = u.customer_id AND f.name IS NULL AND f.merged_into IS NULL RETURNING f.*),
+             noted AS (
+          INSERT INTO customer_change (customer_id, version, type, at, actor, data)
+          SELECT c.customer_id, c.version, 'name_learned', u.at, u.actor, '{{}}'
+            FROM c JOIN unnest($1::uuid[], $4::timestamptz[], $5::text[]) u(customer_id, at, actor) USING (customer_id))
+        SELECT {_FILE} FROM c
+        """,
+        [named.customer_id for named in names],
+        [named.name for named in names],
+        [name_key(named.name) for named in names],
+        [named.at for named in names],
+        [named.actor for named in names],
+    )
+    return list(map(_file, rows))
 
 
 async def family(tx: Transaction, customer_id: UUID) -> list[UUID]:
