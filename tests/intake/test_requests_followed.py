@@ -71,7 +71,7 @@ async def test_a_request_for_a_customer_whom_nobody_registered_is_refused(agent:
 
     answer = await agent.post("/v1/requests", json=body, headers={"Idempotency-Key": "k"})
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "customer_unknown")
+    assert (answer.status_code, answer.json()["code"]) == (422, "customer_id_unknown")
     assert answer.json()["errors"][0]["pointer"] == "#/customer/id"
     assert set((await counts(intake_database)).values()) == {0}
 

@@ -40,7 +40,7 @@ class NoSuchRequest(Invalid):
 class NoSuchCustomer(Invalid):
     """The request names a customer whom nobody registered."""
 
-    code: ClassVar[str] = "customer_unknown"
+    code: ClassVar[str] = "customer_id_unknown"
 
     def __init__(self) -> None:
         super().__init__("the request was not accepted", errors=[FieldError("/customer/id", self.code, "no customer has this id")])
