@@ -103,11 +103,21 @@ def query(chosen: Filter, sort: Sort, *, after: Position | None, now: datetime, 
         places = ", ".join(conditions.parameter(value) for value in after)
         conditions.where.append(f"({', '.join(order.columns)}) {'<' if order.descending else '>'} ({places})")
     way = " DESC" if order.descending else ""
+    # few tickets have a promise that runs: in other orders than theirs they are found by it and sorted, rather than looked for among all
+    source = (
+        "ticket"
+        if chosen.sla is None or sort is Sort.DUE
+        else f"(SELECT * FROM ticket WHERE {_promised(conditions, chosen, now)} OFFSET 0) ticket"
+    )
     statement = (
-        f"SELECT {', '.join(order.columns)} FROM ticket WHERE {' AND '.join(conditions.where) or 'true'}"
+        f"SELECT {', '.join(order.columns)} FROM {source} WHERE {' AND '.join(conditions.where) or 'true'}"
         f" ORDER BY {', '.join(column + way for column in order.columns)} LIMIT {conditions.parameter(limit)}"
     )
     return statement, conditions.values
+
+
+def _promised(conditions: _Conditions, chosen: Filter, now: datetime) -> str:
+    return f"next_due_at {'<' if chosen.sla is SlaFilter.OVERDUE else '>='} {conditions.parameter(now)}"
 
 
 class _Conditions:
