@@ -174,7 +174,7 @@ class ServiceLevels:
 
     def candidates(self, case: Case, at: datetime) -> list[Candidate]:
         """Every policy in force at ``at``, those that match first and of them the chosen one first."""
-        in_force = [policy for policy in self._in_force(at).values() if policy.is_active]
+        in_force = sorted((policy for policy in self._in_force(at).values() if policy.is_active), key=lambda policy: policy.id)
         looked_at = sorted(in_force, key=lambda policy: (not policy.misses(case), _weight(policy)), reverse=True)
         return [Candidate(policy, misses := policy.misses(case), place == 0 and not misses) for place, policy in enumerate(looked_at)]
 
