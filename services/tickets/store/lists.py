@@ -103,21 +103,21 @@ def query(chosen: Filter, sort: Sort, *, after: Position | None, now: datetime, 
         places = ", ".join(conditions.parameter(value) for value in after)
         conditions.where.append(f"({', '.join(order.columns)}) {'<' if order.descending else '>'} ({places})")
     way = " DESC" if order.descending else ""
-    # few tickets have a promise that runs: in other orders than theirs they are found by it and sorted, rather than looked for among all
-    source = (
-        "ticket"
-        if chosen.sla is None or sort is Sort.DUE
-        else f"(SELECT * FROM ticket WHERE {_promised(conditions, chosen, now)} OFFSET 0) ticket"
-    )
     statement = (
-        f"SELECT {', '.join(order.columns)} FROM {source} WHERE {' AND '.join(conditions.where) or 'true'}"
+        f"SELECT {', '.join(order.columns)} FROM {_source(conditions, chosen, sort, now)} WHERE {' AND '.join(conditions.where) or 'true'}"
         f" ORDER BY {', '.join(column + way for column in order.columns)} LIMIT {conditions.parameter(limit)}"
     )
     return statement, conditions.values
 
 
-def _promised(conditions: _Conditions, chosen: Filter, now: datetime) -> str:
-    return f"next_due_at {'<' if chosen.sla is SlaFilter.OVERDUE else '>='} {conditions.parameter(now)}"
+def _source(conditions: _Conditions, chosen: Filter, sort: Sort, now: datetime) -> str:
+    """Few tickets have a promise that runs, or a word: they are found by that and then sorted, not looked for among all in order."""
+    few: list[str] = []
+    if chosen.sla is not None and sort is not Sort.DUE:
+        few.append(f"next_due_at {'<' if chosen.sla is SlaFilter.OVERDUE else '>='} {conditions.parameter(now)}")
+    if chosen.q is not None and not _is_number(chosen.q):
+        few.append(f"words @@ {conditions.parameter(search.query(chosen.q))}::text::tsquery")
+    return f"(SELECT * FROM ticket WHERE {' AND '.join(few)} OFFSET 0) ticket" if few else "ticket"
 
 
 class _Conditions:
@@ -146,8 +146,8 @@ def _restrict(conditions: _Conditions, chosen: Filter, now: datetime) -> None:
             conditions.add(condition, value)
     if len(chosen.customers) > 1:
         conditions.add("customer_id = ANY({}::uuid[])", list(chosen.customers))
-    if chosen.q is not None:
-        _search(conditions, chosen.q)
+    if chosen.q is not None and _is_number(chosen.q):
+        conditions.add("starts_with(number, {})", chosen.q.upper())
 
 
 def _given(chosen: Filter, now: datetime) -> Iterator[tuple[str, Any]]:
@@ -167,8 +167,5 @@ def _listed(codes: Sequence[StrEnum]) -> str:
     return ", ".join(repr(str(code)) for code in codes)
 
 
-def _search(conditions: _Conditions, q: str) -> None:
-    if q.upper().startswith(NUMBER_PREFIX):
-        conditions.add("starts_with(number, {})", q.upper())
-    else:
-        conditions.add("words @@ {}::text::tsquery", search.query(q))
+def _is_number(q: str) -> bool:
+    return q.upper().startswith(NUMBER_PREFIX)
