@@ -244,6 +244,10 @@ async def accept(
     Raises:
         NoSuchSuggestion, DecidedAlready, IntoUnknown, AccountsDiffer, Moved: see there.
     """
+    seen = await merges.find_suggestion(tx, suggestion_id)
+    if seen is not None:
+        # before the suggestion: whoever merges the two by hand settles it afterwards
+        await lock_persons(tx, seen.customers)
     suggestion = await _open(tx, suggestion_id)
     people = await files.lines(tx, suggestion.customers)
     older, younger = sorted(people.values(), key=lambda one: (one.registered_at, one.customer_id))
@@ -268,7 +272,7 @@ async def dismiss(tx: Transaction, suggestion_id: UUID, *, by: str, reason: str,
 
 
 async def _open(tx: Transaction, suggestion_id: UUID) -> Suggestion:
-    suggestion = await merges.lock_suggestion(tx, suggestion_id)
+    suggestion = await merges.find_suggestion(tx, suggestion_id, locked=True)
     if suggestion is None:
         raise NoSuchSuggestion("There is no such suggestion.")
     if suggestion.status != "open" or len(set(suggestion.customers)) < 2:

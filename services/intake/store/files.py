@@ -83,15 +83,16 @@ async def lines(tx: Transaction, survivor_ids: Iterable[UUID]) -> dict[UUID, Fil
 
 
 async def lock(tx: Transaction, customer_id: UUID) -> File | None:
-    """The same, locked against every other change; one that is merged meanwhile has another version."""
-    row = await tx.fetchrow(
+    """The same, locked with all who were merged into him against every other change; one that is merged meanwhile has another version."""
+    survivor_id = await tx.fetchval("SELECT survivor_id FROM customer WHERE customer_id = $1", customer_id)
+    rows = await tx.fetch(
         f"""
-        SELECT {_FILE} FROM customer c WHERE c.customer_id = (SELECT survivor_id FROM customer WHERE customer_id = $1)
-           FOR NO KEY UPDATE
+        SELECT {_FILE} FROM customer c WHERE c.customer_id = $1 OR (c.survivor_id = $1 AND c.merged_into IS NOT NULL)
+         ORDER BY c.customer_id FOR NO KEY UPDATE
         """,
-        customer_id,
+        survivor_id,
     )
-    return None if row is None else _file(row)
+    return next((_file(row) for row in rows if row["customer_id"] == survivor_id), None)
 
 
 async def save(tx: Transaction, file: File, consents: Mapping[str, bool]) -> None:
@@ -117,7 +118,12 @@ async def save(tx: Transaction, file: File, consents: Mapping[str, bool]) -> Non
     )
     if consents:
         await tx.execute(
-            "UPDATE customer SET consents_given = consents_given || $2::jsonb WHERE survivor_id = $1", file.customer_id, to_json(consents)
+            """
+            UPDATE customer SET consents_given = consents_given || $2::jsonb
+             WHERE customer_id = $1 OR (survivor_id = $1 AND merged_into IS NOT NULL)
+            """,
+            file.customer_id,
+            to_json(consents),
         )
 
 

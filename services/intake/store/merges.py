@@ -153,13 +153,13 @@ async def suggestions(tx: Transaction, status: str, *, before: tuple[datetime, U
     return list(map(_suggestion, rows))
 
 
-async def lock_suggestion(tx: Transaction, suggestion_id: UUID) -> Suggestion | None:
-    """A suggestion, locked."""
+async def find_suggestion(tx: Transaction, suggestion_id: UUID, *, locked: bool = False) -> Suggestion | None:
+    """A suggestion."""
     row = await tx.fetchrow(
-        """
+        f"""
         SELECT s.suggestion_id, s.status, s.suggested_at, s.decided_at, s.decided_by, s.reason, a.survivor_id AS one, b.survivor_id AS other
           FROM merge_suggestion s JOIN customer a ON a.customer_id = s.customer_id JOIN customer b ON b.customer_id = s.other_id
-         WHERE s.suggestion_id = $1 FOR UPDATE OF s
+         WHERE s.suggestion_id = $1 {"FOR UPDATE OF s" if locked else ""}
         """,
         suggestion_id,
     )
