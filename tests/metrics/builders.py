@@ -204,6 +204,10 @@ class Story:
         self._tell(tickets.SlaBreached, at=promise.due_at, target=target, clock=promise.told())
         return self
 
+    def escalated(self, target: str) -> Story:
+        """Somebody higher is told about a promise; the promise itself is no part of it."""
+        return self._tell(tickets.TicketEscalated, level=1, reason="sla_breached", target=target)
+
     def retargeted(self, target: str, due_in: timedelta, policy_version: int | None = None) -> Story:
         """Another promise, or a pause that moved the due time."""
         promise: Promise = getattr(self, target)
@@ -347,6 +351,7 @@ def _work(chance: random.Random, story: Story) -> None:
 
 
 def _breach(story: Story, target: str) -> None:
+    story.escalated(target)
     promise: Promise | None = getattr(story, target)
     if promise is not None and promise.met_at is None:
         story.breached(target)

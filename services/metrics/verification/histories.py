@@ -65,7 +65,7 @@ def target(name: str, key: str = "ticket") -> str:
              (clock->>'due_at')::bigint AS due, (clock->>'met_at')::bigint AS met, (clock->>'business_ms')::bigint AS business
         FROM (SELECT t.*, CASE WHEN type LIKE 'sla.%' THEN data->'clock' ELSE data->'{name}' END AS clock
                 FROM ({EVENTS}) t
-               WHERE data ? '{name}' OR data->>'target' = '{name}') observed
+               WHERE data ? '{name}' OR (type LIKE 'sla.%' AND data->>'target' = '{name}')) observed
     """
     return f"""
       WITH told AS ({told}),
