@@ -9,8 +9,23 @@ import pytest
 
 from services.metrics.buckets import bucket_of, microseconds
 from services.metrics.projection import fold, observed
+from shared.events import feedback, intake
 from shared.events.envelope import Event
-from tests.metrics.builders import DAY, HOUR, MINUTE, START, Story, answer, numbered, request
+from tests.metrics.builders import (
+    CUSTOMER,
+    DAY,
+    HOUR,
+    MINUTE,
+    START,
+    Story,
+    anonymous_answer,
+    answer,
+    invited,
+    numbered,
+    request,
+    survey_cancelled,
+    uuid,
+)
 
 pytestmark = pytest.mark.pure
 
@@ -198,7 +213,101 @@ def test_each_resolution_can_be_reopened_once() -> None:
     assert counted("reopen_rate", story.events) == {"denominator": [first, second], "numerator": [first]}
 
 
+# ------------------------------------------------------------------ next responses and resolutions in time
+
+
+def test_a_next_response_is_due_from_the_oldest_unanswered_message() -> None:
+    story = Story().later(HOUR).replied().later(HOUR).asked_again().later(30 * MINUTE).asked_again().later(HOUR).replied()
+    answered = START + 3 * HOUR + 30 * MINUTE
+
+    assert counted("sla_next_response", story.events) == {"denominator": [at(answered)], "numerator": [at(answered)]}
+
+
+def test_each_unanswered_message_has_a_clock_of_its_own() -> None:
+    story = Story().later(HOUR).replied().asked_again().later(HOUR).replied().asked_again().later(3 * HOUR).replied()
+
+    assert counted("sla_next_response", story.events) == {
+        "denominator": [at(START + 2 * HOUR), at(START + 4 * HOUR)],
+        "numerator": [at(START + 2 * HOUR)],
+    }
+
+
+def test_a_next_response_that_was_told_as_missed_counts_at_its_due_time() -> None:
+    story = Story().later(HOUR).replied().asked_again().later(5 * HOUR).breached("next_response")
+
+    assert counted("sla_next_response", story.events) == {"denominator": [at(START + 3 * HOUR)]}
+
+
+def test_a_message_that_nobody_has_to_answer_yet_does_not_count() -> None:
+    assert counted("sla_next_response", Story().later(HOUR).replied().later(HOUR).asked_again().events) == {}
+
+
+def test_a_resolution_after_its_due_time_is_solved_but_not_in_time() -> None:
+    story = Story().later(4 * DAY).resolved()
+
+    assert counted("sla_resolution", story.events) == {"denominator": [at(START + 3 * DAY)]}
+    assert counted("resolution_rate", story.events)["numerator"] == [at(START + 3 * DAY)]
+
+
+def test_a_reopened_ticket_is_due_again() -> None:
+    story = Story().later(HOUR).resolved().later(HOUR).reopened()
+
+    assert counted("sla_resolution", story.events) == {}
+
+
+@pytest.mark.parametrize("reason", ["spam", "test", "duplicate", "not_a_request"])
+def test_what_never_was_a_case_counts_nowhere(reason: str) -> None:
+    story = Story().later(HOUR).replied().later(HOUR).cancelled(reason)
+
+    assert fold({}, observed(numbered(story.events))).rollups == {}
+
+
+def test_a_request_that_was_withdrawn_was_opened_all_the_same() -> None:
+    story = Story().later(HOUR).cancelled("withdrawn")
+
+    assert counted("tickets_opened", story.events) == {"count": [at(START)]}
+
+
 # ------------------------------------------------------------------ surveys
+
+
+def test_an_invitation_counts_when_it_was_sent_and_is_answered_when_it_is() -> None:
+    asked = [invited(1), invited(2), answer(2, START + DAY)]
+
+    assert counted("survey_response_rate", asked) == {"denominator": [at(START)] * 2, "numerator": [at(START)]}
+
+
+def test_an_invitation_that_a_reopening_cancelled_was_none() -> None:
+    assert counted("survey_response_rate", [invited(1), survey_cancelled(1, START + HOUR)]) == {}
+
+
+def test_an_invitation_that_could_not_be_delivered_stays_among_those_who_did_not_answer() -> None:
+    bounced = intake.NotificationFailed(
+        occurred_at=START,
+        notification_id=uuid(9),
+        customer_id=CUSTOMER,
+        kind="survey_invitation",
+        reason="undeliverable",
+        ticket_number="AS-1",
+    )
+
+    assert counted("survey_response_rate", [invited(1), bounced]) == {"denominator": [at(START)]}
+
+
+def test_who_was_not_asked_is_not_among_those_who_did_not_answer() -> None:
+    throttled = feedback.SurveyThrottled(**answer(1).model_dump(include=set(feedback.SurveyEvent.model_fields)))
+
+    assert counted("survey_response_rate", [throttled]) == {}
+
+
+def test_an_anonymous_answer_counts_on_its_day_and_for_nobody() -> None:
+    given = [anonymous_answer(1, START, overall=5, recommend=9, tier="gold")]
+
+    assert counted("csat_mean", given) == {"score_5": [at(START)]}
+    assert counted("nps", given) == {"score_9": [at(START)]}
+    assert values_of("csat_mean", given, "agent") == {""}
+    assert values_of("csat_mean", given, "tier") == {"gold"}
+    assert counted("survey_response_rate", given) == {}
 
 
 def test_the_first_answer_is_final() -> None:

@@ -48,6 +48,13 @@ def test_a_mean_is_shown_at_any_size_but_not_judged_below_ten() -> None:
     assert (found.numerator, found.denominator) == (10, 2)
 
 
+def test_a_three_is_not_satisfied() -> None:
+    found = figure(DEFINITIONS["csat_top2"], {"score_1": 5, "score_3": 5, "score_4": 10, "score_5": 20}, 0.8)
+
+    assert (found.value, found.numerator, found.denominator) == (0.75, 30, 40)
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
 def test_a_count_has_no_interval_and_no_verdict() -> None:
     found = figure(DEFINITIONS["requests"], {"count": 4}, None)
 

@@ -1,4 +1,4 @@
-"""Rows that are no sums: spans of open tickets, complaints, aliases. What is gone is deleted before what has come is written."""
+"""Rows that are no sums: spans of open tickets, complaints, aliases. Deleted by key or written over, in sorted order."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from services.metrics.projection import DIMENSIONS, Alias, Complaint, Span, Stat
 from shared.database import Transaction
 
 _DIMENSIONS: Final = ", ".join(DIMENSIONS)
+_EXCLUDED: Final = ", ".join(f"excluded.{dimension}" for dimension in DIMENSIONS)
 
 S = TypeVar("S", Span, Complaint, Alias)
 
 
 async def replace(tx: Transaction, version: int, gone: Collection[State], come: Collection[State]) -> None:
-    """Take the ones away and write the others."""
+    """Take the ones away and write the others; one that only ends or changes hands is written over."""
     if not gone and not come:
         return
-    await _delete_spans(tx, version, _sorted(gone, Span))
-    await _insert_spans(tx, version, _sorted(come, Span))
-    await _replace_complaints(tx, version, _sorted(gone, Complaint), _sorted(come, Complaint))
+    spans, complaints = _sorted(come, Span), _sorted(come, Complaint)
+    stay = {(span.ticket, span.run) for span in spans}
+    await _delete_spans(tx, version, [span for span in _sorted(gone, Span) if (span.ticket, span.run) not in stay])
+    await _write_spans(tx, version, spans)
+    written = {complaint.ticket for complaint in complaints}
+    await _delete_complaints(tx, version, [each.ticket for each in _sorted(gone, Complaint) if each.ticket not in written])
+    await _write_complaints(tx, version, complaints)
     await _replace_aliases(tx, version, _sorted(gone, Alias), _sorted(come, Alias))
 
 
@@ -31,8 +36,9 @@ async def _delete_spans(tx: Transaction, version: int, spans: list[Span]) -> Non
     if spans:
         await tx.execute(
             """
-            DELETE FROM open_span s USING unnest($2::text[], $3::integer[]) u(ticket, run)
-             WHERE (s.projection_version, s.ticket, s.run) = ($1, u.ticket, u.run)
+            DELETE FROM open_span
+             WHERE projection_version = $1 AND ticket = ANY($2::text[])
+               AND (ticket, run) IN (SELECT * FROM unnest($2::text[], $3::integer[]))
             """,
             version,
             [span.ticket for span in spans],
@@ -40,13 +46,15 @@ async def _delete_spans(tx: Transaction, version: int, spans: list[Span]) -> Non
         )
 
 
-async def _insert_spans(tx: Transaction, version: int, spans: list[Span]) -> None:
+async def _write_spans(tx: Transaction, version: int, spans: list[Span]) -> None:
     if spans:
         await tx.execute(
             f"""
             INSERT INTO open_span (projection_version, ticket, run, since, until, opened_at, {_DIMENSIONS})
             SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[],
                                      $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+            ON CONFLICT (projection_version, ticket, run)
+            DO UPDATE SET (since, until, opened_at, {_DIMENSIONS}) = (excluded.since, excluded.until, excluded.opened_at, {_EXCLUDED})
             """,
             version,
             [span.ticket for span in spans],
@@ -58,24 +66,29 @@ async def _insert_spans(tx: Transaction, version: int, spans: list[Span]) -> Non
         )
 
 
-async def _replace_complaints(tx: Transaction, version: int, gone: list[Complaint], come: list[Complaint]) -> None:
-    if gone:
-        tickets = [complaint.ticket for complaint in gone]
+async def _delete_complaints(tx: Transaction, version: int, tickets: list[str]) -> None:
+    if tickets:
         await tx.execute("DELETE FROM complaint WHERE projection_version = $1 AND ticket = ANY($2::text[])", version, tickets)
-    if come:
+
+
+async def _write_complaints(tx: Transaction, version: int, complaints: list[Complaint]) -> None:
+    if complaints:
         await tx.execute(
             f"""
             INSERT INTO complaint (projection_version, ticket, customer_id, topic, opened_at, ended_at, {_DIMENSIONS})
             SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
                                      $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+            ON CONFLICT (projection_version, ticket)
+            DO UPDATE SET (customer_id, topic, opened_at, ended_at, {_DIMENSIONS})
+                        = (excluded.customer_id, excluded.topic, excluded.opened_at, excluded.ended_at, {_EXCLUDED})
             """,
             version,
-            [complaint.ticket for complaint in come],
-            [complaint.customer for complaint in come],
-            [complaint.topic for complaint in come],
-            [complaint.opened_at for complaint in come],
-            [complaint.ended_at for complaint in come],
-            *_by_dimension(come),
+            [complaint.ticket for complaint in complaints],
+            [complaint.customer for complaint in complaints],
+            [complaint.topic for complaint in complaints],
+            [complaint.opened_at for complaint in complaints],
+            [complaint.ended_at for complaint in complaints],
+            *_by_dimension(complaints),
         )
 
 
