@@ -3,7 +3,8 @@
 callers.py     who is calling              requests.py  requests in, one by one or in batches
 following.py   what became of a request, what is added to it, and that it was none
 customers.py   customer files              merges.py    two files are one person
-notifications.py, previews.py              messages to customers
+notifications.py                           messages to customers
+templates.py, previews.py                  how messages read
 """
 
 from services.intake.api.callers import Desk, writer_of_answers

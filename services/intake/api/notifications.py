@@ -1,4 +1,4 @@
-"""Messages to customers for staff: what was sent and what became of it, another try, and how messages read."""
+"""Messages to customers for staff: what was sent and what became of it, and another try."""
 
 from __future__ import annotations
 
@@ -10,29 +10,25 @@ from fastapi import Query
 from starlette.responses import Response
 
 from services.intake.api.callers import Desk
-from services.intake.api.previews import NoTemplate, preview
-from services.intake.carriers import letterhead_of
 from services.intake.handlers import resending
 from services.intake.handlers.resending import NoNotification
-from services.intake.schemas.notifications import NotificationView, State, TemplatePreview
+from services.intake.schemas.notifications import NotificationView, State
+from services.intake.sending import Failure, masked
 from services.intake.settings import IntakeSettings
 from services.intake.store import notification_views as views
-from services.intake.store.notification_views import Filter, Position
+from services.intake.store.notification_views import Filter, Position, Seen
 from shared import clock, http, idempotency
 from shared.auth import Scope
-from shared.events.codes import DEFAULT_LOCALE, Locale
 from shared.idempotency import Replay
 from shared.runtime import Runtime
 
 NOTIFICATIONS: Final = "/v1/notifications"
 RESEND: Final = NOTIFICATIONS + "/{notification_id}/resend"
-TEMPLATE: Final = "/v1/notification-templates/{kind}"
 TAKEN: Final = 202
 
 OfCustomer = Annotated[UUID | None, Query(description="a customer, with the files that were merged into his")]
 OnTicket = Annotated[http.Code | None, Query(description="a ticket, by its number or another reference that answers as it")]
 InState = Annotated[State | None, Query(description="only those that stand so now")]
-Status = Annotated[str | None, Query(pattern="^[a-z_]{1,50}$", description="for `ticket_status`: the status that is told")]
 
 
 def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
@@ -58,7 +54,7 @@ def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
         if len(found) > limit:
             requested_at, event_id = found[limit - 1].position
             following = runtime.cursors.encode([requested_at.isoformat(), str(event_id)], named)
-        return http.Page(items=[NotificationView.of(seen) for seen in found[:limit]], next_cursor=following)
+        return http.Page(items=[_view(seen) for seen in found[:limit]], next_cursor=following)
 
     @router.get(
         NOTIFICATIONS + "/{notification_id}",
@@ -72,7 +68,7 @@ def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
             seen = await views.find(tx, notification_id)
         if seen is None:
             raise NoNotification("There is no such message.")
-        return NotificationView.of(seen)
+        return _view(seen)
 
     @router.post(
         RESEND,
@@ -94,22 +90,9 @@ def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
             if isinstance(first, Replay):
                 return http.replay(first)
             again = await resending.resend(tx, notification_id, by=by.id, now=clock.now(), real_now=clock.real_now())
-            body = NotificationView.of(again).model_dump_json().encode()
+            body = _view(again).model_dump_json().encode()
             await first.store(TAKEN, body)
         return Response(body, status_code=TAKEN, media_type="application/json")
-
-    @router.get(
-        TEMPLATE,
-        scope=Scope.STAFF_READ,
-        operation_id="showNotificationTemplate",
-        summary="How a message reads",
-    )
-    async def preview_template(kind: http.Code, locale: Locale = DEFAULT_LOCALE, status: Status = None) -> TemplatePreview:
-        """Subject, text and HTML as a customer would get them, for an invented ticket."""
-        found = preview(kind, locale.value, status, letterhead_of(runtime.settings), clock.now())
-        if found is None:
-            raise NoTemplate("There is no message of this kind.")
-        return found
 
     return router
 
@@ -117,3 +100,26 @@ def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
 def _position(parts: list[Any]) -> Position:
     requested_at, event_id = parts
     return datetime.fromisoformat(str(requested_at)), UUID(str(event_id))
+
+
+def _view(seen: Seen) -> NotificationView:
+    notification, address = seen.notification, seen.address or seen.notification.given_address
+    return NotificationView(
+        notification_id=notification.notification_id,
+        kind=notification.kind,
+        state=State(seen.state),
+        reason=None if seen.failure is None else Failure(seen.failure),
+        customer_id=notification.customer_id,
+        ticket_number=notification.ticket_number,
+        locale=notification.locale,
+        channel=seen.channel,
+        address=None if address is None else masked(address),
+        requested_at=notification.requested_at,
+        expires_at=notification.expires_at,
+        finished_at=seen.finished_at,
+        attempts=notification.attempts,
+        next_attempt_at=seen.next_attempt_at if seen.state == State.PENDING else None,
+        requested_by=seen.requested_by,
+        resend_of=seen.resend_of,
+        resent_as=seen.resent_as,
+    )

@@ -6,28 +6,17 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from services.intake.mail import Letterhead, write
-from services.intake.schemas.notifications import TemplatePreview
+from services.intake.mail import Letterhead, Words, write
 from services.intake.sending import KINDS, Notification
-from shared.errors import NotFound
 
 NUMBER: Final = "AS-20261125EEA182H"
 INTO: Final = "AS-20261124EDZ9Q7K"
 NOBODY: Final = UUID(int=0)
 
 
-class NoTemplate(NotFound):
-    """No message is of this kind."""
-
-    code = "template_not_found"
-
-
-def preview(kind: str, locale: str, status: str | None, letterhead: Letterhead, now: datetime) -> TemplatePreview | None:
-    """How a message of that kind reads; None when there is none. ``status`` is told by `ticket_status`, resolved by default."""
-    if kind not in KINDS:
-        return None
-    words = write(_sample(kind, locale, status or "resolved", now), letterhead)
-    return TemplatePreview(kind=kind, locale=locale, subject=words.subject, text=words.text, html=words.html)
+def preview(kind: str, locale: str, status: str | None, letterhead: Letterhead, wording: str | None, now: datetime) -> Words:
+    """How a message of a known kind reads. ``status`` is told by `ticket_status`, resolved by default; ``wording`` as in `mail.write`."""
+    return write(_sample(kind, locale, status or "resolved", now), letterhead, wording)
 
 
 def _sample(kind: str, locale: str, status: str, now: datetime) -> Notification:

@@ -16,6 +16,8 @@ class Letter:
 
     notification: Notification
     address: str
+    wording: str | None = None
+    """The organisation's own; None is the one of the release."""
 
     @property
     def event_id(self) -> UUID:

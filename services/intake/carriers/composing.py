@@ -15,7 +15,7 @@ log = telemetry.logger()
 def compose(letter: Letter, letterhead: Letterhead) -> EmailMessage | TryAgain:
     """The mail. What cannot be composed is tried again: a new release may mend it."""
     try:
-        message = mail.compose(letter.notification, letter.address, letterhead)
+        message = mail.compose(letter.notification, letter.address, letterhead, letter.wording)
         # the address is checked only when the mail is written out
         message.as_bytes()
     except Exception as error:

@@ -12,6 +12,7 @@ from services.intake.carriers import Carried, Carrier, Delivered, Letter, NotTri
 from services.intake.delivery import figures
 from services.intake.handlers import notifications
 from services.intake.handlers.notifications import AT_ONCE, LEASE, Attempt, Claimed, NotNow
+from services.intake.mail import locale_of
 from services.intake.sending import Failure, Notification, Postpone
 from services.intake.settings import IntakeSettings
 from shared import clock, telemetry
@@ -76,11 +77,15 @@ async def deliver_due(runtime: Runtime[IntakeSettings], carriers: Sequence[Carri
 async def _carry(claimed: Claimed, carriers: Sequence[Carrier], until: float) -> dict[UUID, Attempt]:
     attempts: dict[UUID, Attempt] = {}
     for carrier in carriers:
-        letters = [Letter(notification, to.address) for notification, to in claimed.to_send if to.channel == carrier.channel]
+        letters = [_letter(notification, to.address, claimed) for notification, to in claimed.to_send if to.channel == carrier.channel]
         carried = await carrier.carry(letters, until=until) if letters else []
         for letter, outcome in zip(letters, carried, strict=True):
             attempts[letter.event_id] = _attempt(letter, outcome, carrier)
     return attempts
+
+
+def _letter(notification: Notification, address: str, claimed: Claimed) -> Letter:
+    return Letter(notification, address, claimed.wordings.get((notification.kind, locale_of(notification))))
 
 
 def _attempt(letter: Letter, outcome: Carried, carrier: Carrier) -> Attempt:

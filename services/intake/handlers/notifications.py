@@ -28,7 +28,7 @@ from services.intake.sending import (
     retry_at,
     spread,
 )
-from services.intake.store import budget
+from services.intake.store import budget, templates
 from services.intake.store import circumstances as known
 from services.intake.store import notifications as store
 from services.intake.store.circumstances import Addressee, Placed
@@ -53,6 +53,8 @@ class Claimed:
 
     plans: Sequence[tuple[Notification, Plan]]
     until: datetime
+    wordings: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The organisation's own, by kind and language."""
 
     @property
     def to_send(self) -> list[tuple[Notification, Send]]:
@@ -89,7 +91,7 @@ async def claim(tx: Transaction, *, channels: Sequence[str], zone: ZoneInfo, rea
         return Claimed((), until)
     facts = await _facts(tx, due)
     drafts = [(n, plan(n, _circumstances(n, facts, channels, zone, real_now), now)) for n in due]
-    return Claimed(await _within_budget(tx, drafts, until, now), until)
+    return Claimed(await _within_budget(tx, drafts, until, now), until, await templates.own_wordings(tx))
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ _LONGEST_LINE: Final = 900
 """Bytes; SMTP allows 998."""
 
 
-def compose(notification: Notification, address: str, letterhead: Letterhead) -> EmailMessage:
-    """The mail for a notification of a kind that `sending.KINDS` knows."""
-    words = write(notification, letterhead)
+def compose(notification: Notification, address: str, letterhead: Letterhead, wording: str | None = None) -> EmailMessage:
+    """The mail for a notification of a kind that `sending.KINDS` knows; ``wording`` as in `write`."""
+    words = write(notification, letterhead, wording)
     mail = EmailMessage(policy=SMTP)
     mail["Message-ID"] = message_id(notification, letterhead.sender)
     mail["Date"] = notification.requested_at

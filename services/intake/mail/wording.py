@@ -10,19 +10,21 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, nodes
+from markupsafe import Markup, escape
 
 from services.intake.sending import Notification
 from shared.events.codes import DEFAULT_LOCALE, Locale
 
-_TEMPLATES: Final = FileSystemLoader(Path(__file__).parents[1] / "templates")
+_FOLDER: Final = Path(__file__).parents[1] / "templates"
+_TEMPLATES: Final = FileSystemLoader(_FOLDER)
 _TEXT: Final = Environment(loader=_TEMPLATES, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
 _HTML: Final = Environment(loader=_TEMPLATES, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True)
 
@@ -49,13 +51,17 @@ class Words:
     html: str
 
 
-def write(notification: Notification, letterhead: Letterhead) -> Words:
-    """Find the words for a notification of a kind that `sending.KINDS` knows."""
+def write(notification: Notification, letterhead: Letterhead, wording: str | None = None) -> Words:
+    """Find the words for a notification of a kind that `sending.KINDS` knows.
+
+    ``wording``: the organisation's own, checked by `checking.faults`; None is the one of the release.
+    """
     locale = locale_of(notification)
+    source = wording_of_release(notification.kind, locale) if wording is None else wording
     plain = _values(notification, letterhead, locale)
     rich = plain | _rich(plain)
-    subject, text = _render(_TEXT, f"{notification.kind}.{locale}.txt", plain)
-    _, body = _render(_HTML, f"{notification.kind}.{locale}.txt", rich)
+    subject, text = _render(_TEXT, source, plain)
+    _, body = _render(_HTML, source, rich)
     footer = _TEXT.get_template(f"footer.{locale}.txt").render(plain).strip()
     html = _HTML.get_template("mail.html").render(
         locale=locale,
@@ -65,6 +71,22 @@ def write(notification: Notification, letterhead: Letterhead) -> Words:
         footer=_paragraphs(_HTML.get_template(f"footer.{locale}.txt").render(rich)),
     )
     return Words(subject, f"{text}\n\n-- \n{footer}\n", html)
+
+
+@lru_cache(maxsize=64)
+def wording_of_release(kind: str, locale: str) -> str:
+    """What a kind says in a language as long as the organisation has no words of its own."""
+    return (_FOLDER / f"{kind}.{locale}.txt").read_text()
+
+
+@lru_cache(maxsize=128)
+def _compiled(environment: Environment, source: str) -> Template:
+    tree = environment.parse(source)
+    if environment is _HTML:
+        # a wording is words, also where somebody writes < or &
+        for words in tree.find_all(nodes.TemplateData):
+            words.data = str(escape(words.data))
+    return environment.from_string(tree)
 
 
 def locale_of(notification: Notification) -> str:
@@ -162,9 +184,9 @@ def _rich(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {"button": button, "large": lambda value: large.format(_BIG, value)} | numbers | opt_out
 
 
-def _render(environment: Environment, name: str, values: Mapping[str, Any]) -> tuple[str, str]:
+def _render(environment: Environment, source: str, values: Mapping[str, Any]) -> tuple[str, str]:
     """Subject, the template's first line, and the rest."""
-    rendered = environment.get_template(name).render(values).strip()
+    rendered = _compiled(environment, source).render(values).strip()
     subject, _, rest = rendered.partition("\n")
     return subject.strip(), rest.strip()
 

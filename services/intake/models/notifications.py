@@ -79,3 +79,16 @@ BUDGET_USE: Final = Table(
     Index("budget_use_of", "key", "at"),
     Index("budget_use_at", "at"),
 )
+
+NOTIFICATION_TEMPLATE: Final = Table(
+    "notification_template",
+    METADATA,
+    # only ever added to: the newest version counts, the others say how messages read before
+    Column("kind", Text, primary_key=True),
+    Column("locale", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False, comment="0 is the wording that comes with the release"),
+    Column("wording", Text, comment="none: back to the wording of the release"),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("changed_by", Text, nullable=False),
+    CheckConstraint("version > 0", name="notification_template_version"),
+)

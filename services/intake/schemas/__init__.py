@@ -2,5 +2,5 @@
 
 requests.py   requests and what became of them
 customers.py  customer files
-notifications.py  messages to customers
+notifications.py, templates.py  messages to customers, and how they read
 """

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.intake.sending import Failure, masked
-from services.intake.store.notification_views import Seen
+from services.intake.sending import Failure
 
 
 class State(StrEnum):
@@ -64,37 +63,3 @@ class NotificationView(BaseModel):
     requested_by: str | None = Field(description="who had it sent again; null: an event asked for it")
     resend_of: UUID | None = Field(description="the failed message that it replaces")
     resent_as: UUID | None = Field(description="the message that replaces it")
-
-    @classmethod
-    def of(cls, seen: Seen) -> NotificationView:
-        """For staff."""
-        notification, address = seen.notification, seen.address or seen.notification.given_address
-        return cls(
-            notification_id=notification.notification_id,
-            kind=notification.kind,
-            state=State(seen.state),
-            reason=None if seen.failure is None else Failure(seen.failure),
-            customer_id=notification.customer_id,
-            ticket_number=notification.ticket_number,
-            locale=notification.locale,
-            channel=seen.channel,
-            address=None if address is None else masked(address),
-            requested_at=notification.requested_at,
-            expires_at=notification.expires_at,
-            finished_at=seen.finished_at,
-            attempts=notification.attempts,
-            next_attempt_at=seen.next_attempt_at if seen.state == State.PENDING else None,
-            requested_by=seen.requested_by,
-            resend_of=seen.resend_of,
-            resent_as=seen.resent_as,
-        )
-
-
-class TemplatePreview(BaseModel):
-    """How a kind of message reads, with an invented ticket."""
-
-    kind: str
-    locale: str
-    subject: str
-    text: str
-    html: str
