@@ -208,6 +208,8 @@ _SOUND: dict[str, dict[str, object]] = {
     "createRequests": {"requests": [{"channel": "web", "text": "It hums.", "customer": {"email": "li@example.com"}}]},
     "createResend": {},
     "actOnTicket": {"action": "take"},
+    "changeCalendar": {"zone": "UTC", "week": {"monday": [{"from": "09:00", "to": "17:00"}]}},
+    "changePolicy": {"calendar": "always", "first_response_seconds": 3600, "resolution_seconds": 7200, "type": "repair"},
     "answerSurvey": {"answers": {"Q0": 5}},
     "createFormVersion": FormBody.of(T1_2).model_dump(mode="json", by_alias=True),
     "changeSurveyRules": RulesBody.of(AT_ONCE).model_dump(mode="json"),

@@ -66,11 +66,15 @@ async def list_calendar_versions(
     bound = {"list": "calendar versions", "id": id}
     async with _runtime(request).database.transaction() as tx:
         rows = await levels.calendar_versions(tx, id, before=_before(request, cursor, bound), limit=limit + 1)
-    return _page(request, [shape.calendar(row) for row in rows], limit, bound, "version")
+    return _page(request, _any([shape.calendar(row) for row in rows], cursor), limit, bound, "version")
 
 
 @router.put(
-    "/v1/calendars/{id}", scope="config:write", operation_id="putCalendar", summary="Write the next version of a calendar", responses=ETAG
+    "/v1/calendars/{id}",
+    scope="config:write",
+    operation_id="changeCalendar",
+    summary="Write the next version of a calendar",
+    responses=ETAG,
 )
 async def put_calendar(
     request: Request,
@@ -128,13 +132,13 @@ async def list_policy_versions(
     bound = {"list": "policy versions", "id": id}
     async with _runtime(request).database.transaction() as tx:
         rows = await levels.policy_versions(tx, id, before=_before(request, cursor, bound), limit=limit + 1)
-    return _page(request, [shape.policy(row) for row in rows], limit, bound, "version")
+    return _page(request, _any([shape.policy(row) for row in rows], cursor), limit, bound, "version")
 
 
 @router.put(
     "/v1/policies/{id}",
     scope="config:write",
-    operation_id="putPolicy",
+    operation_id="changePolicy",
     summary="Write the next version of a policy",
     problems=[409],
     responses=ETAG,
@@ -175,7 +179,7 @@ def _policy(id: str, body: schemas.PolicyBody, at: datetime) -> Policy:
 
 
 @router.get(
-    "/v1/tickets/{number}/sla/explain", scope="ticket:read", operation_id="explainTicketSla", summary="Why its targets stand as they do"
+    "/v1/tickets/{number}/sla/explain", scope="ticket:read", operation_id="showTicketSla", summary="Why its targets stand as they do"
 )
 async def explain(
     request: Request,
@@ -230,6 +234,12 @@ def _before(request: Request, cursor: str | None, bound: dict[str, str]) -> int:
 def _page(request: Request, found: list[View], limit: int, bound: dict[str, str], key: str) -> http.Page[View]:
     following = _runtime(request).cursors.encode([getattr(found[limit - 1], key)], bound) if len(found) > limit else None
     return http.Page(items=found[:limit], next_cursor=following)
+
+
+def _any(found: list[View], cursor: str | None) -> list[View]:
+    if not found and cursor is None:
+        raise NotFound("There is none of that id.")
+    return found
 
 
 def _only(found: list[View], version: int | None) -> View:
