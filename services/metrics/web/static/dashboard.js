@@ -1,7 +1,8 @@
 // The dashboard: keeps the chosen range, zone and clock in the address, loads the figures, shows them, and loads them again when they changed.
 "use strict";
 
-import { CHARTS, paint, speak } from "./charts.js";
+import { CHARTS } from "./charts.js";
+import { paint, speak } from "./drawing.js";
 import { Failed, HEADLINE, SignedOut, load } from "./figures.js";
 import * as format from "./format.js";
 import { showHeadline } from "./headline.js";
