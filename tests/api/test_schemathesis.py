@@ -96,7 +96,10 @@ async def things_that_exist(house: House, houses: dict[str, House]) -> dict[str,
             async with houses["intake"].caller(Role.SERVICE) as shop:
                 reference = await _request(shop)
             await carry(houses["intake"], house)
-            return {"number": reference, "reference": reference}
+            async with house.caller() as admin:
+                for things, id in (("teams", "desk"), ("skills", "solder"), ("agents", "ann")):
+                    await admin.post(f"/v1/{things}", json={"id": id, "name": id.title()})
+            return {"number": reference, "reference": reference, "team": "desk", "skill": "solder", "agent": "ann"}
         case "feedback":
             return {"token": await Surveys.of(house.runtime).open()}
         case _:
