@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import asyncpg
 import pytest
 
 from services.metrics import rebuild as rebuilding
+from services.metrics.handlers import CURRENT
 from services.metrics.rebuild import keep_current
 from services.metrics.store import generations, log
+from shared import migrations
 from shared.database import Database
+from tests.databases import with_database
 from tests.metrics.builders import in_batches, numbered, random_history
 from tests.metrics.database import differences, recorded, rollups
 from tests.metrics.test_projection_laws import rollups_of
+from tests.servers import Servers
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.postgres
+
+MIGRATIONS = Path(__file__).parents[2] / "services/metrics/migrations"
 
 
 async def _is_built_by_an_older_release(database: Database) -> None:
@@ -53,17 +63,10 @@ async def test_the_figures_of_an_older_release_are_rebuilt_while_events_arrive(m
     entries = numbered(random_history(2, 80))
     await recorded(metrics_database, [entries[: len(entries) // 2]])
     await _is_built_by_an_older_release(metrics_database)
-    stop = asyncio.Event()
-
-    async def is_current() -> bool:
-        async with metrics_database.transaction() as tx:
-            return (await generations.active(tx)).version == 2
 
     async with asyncio.TaskGroup() as running:
-        running.create_task(keep_current(metrics_database, stop))
+        running.create_task(_kept_current(metrics_database))
         running.create_task(recorded(metrics_database, in_batches(entries[len(entries) // 2 :], random.Random(2))))
-        await eventually(is_current)
-        stop.set()
 
     assert await differences(metrics_database) == []
     assert await rollups(metrics_database) == rollups_of([entries])
@@ -81,3 +84,65 @@ async def test_figures_that_are_current_are_left_alone(metrics_database: Databas
 
     async with metrics_database.transaction() as tx:
         assert (await generations.active(tx)).version == 1
+
+
+@pytest.fixture
+async def installed_before(servers: Servers, worker: str, tmp_path: Path) -> AsyncIterator[str]:
+    """Address of a database as the release before left it, with an event log and rows of its own making."""
+    shutil.copytree(MIGRATIONS, tmp_path / "migrations", ignore=shutil.ignore_patterns("0002*", "__pycache__"))
+    name = f"{worker}_installed_before"
+    admin = await asyncpg.connect(servers.postgres())
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    url = with_database(servers.postgres(), name)
+    await asyncio.to_thread(migrations.upgrade, "metrics", url, location=tmp_path / "migrations")
+    yield url
+    await admin.execute(f'DROP DATABASE "{name}"')
+    await admin.close()
+
+
+async def test_an_installation_of_the_release_before_goes_on_and_is_rebuilt(installed_before: str) -> None:
+    entries = numbered(random_history(4, 40))
+    database = Database(installed_before, pool_size=5, application_name="tests")
+    async with database.transaction() as tx:
+        await log.append(tx, entries)
+        await tx.execute("INSERT INTO fact VALUES (1, 'answer', 'x', '{}')")
+        await tx.execute("INSERT INTO kpi_rollup VALUES (1, 'requests', 'total', 1, '', 'count', 3)")
+        await tx.execute("UPDATE consumer_part SET last_seq = 7 WHERE topic = 'aftercare.intake' AND part = 0")
+
+    await asyncio.to_thread(migrations.upgrade, "metrics", installed_before)
+
+    async with log.snapshot(database) as tx:
+        before = await generations.active(tx)
+        known = await log.as_of(tx, before.as_of)
+    assert (before.version, len(before.definitions), known.positions) == (1, 8, {"aftercare.intake/0": 7})
+    assert await rollups(database) == {("requests", "total", "", 1, "count"): 3}
+
+    await _kept_current(database)
+
+    assert await rollups(database) == rollups_of([entries])
+    assert await differences(database) == []
+    await database.close()
+
+
+async def test_where_nothing_was_logged_there_is_nothing_to_rebuild(installed_before: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, "metrics", installed_before)
+
+    database = Database(installed_before, pool_size=5, application_name="tests")
+    async with database.transaction() as tx:
+        generation = await generations.active(tx)
+    await database.close()
+    assert (generation.version, generation.definitions, generation.as_of) == (1, CURRENT, None)
+
+
+async def _kept_current(database: Database) -> None:
+    """Until the figures in use are this release's."""
+    stop = asyncio.Event()
+
+    async def is_current() -> bool:
+        async with database.transaction() as tx:
+            return (await generations.active(tx)).definitions == CURRENT
+
+    async with asyncio.TaskGroup() as running:
+        running.create_task(keep_current(database, stop))
+        await eventually(is_current)
+        stop.set()
