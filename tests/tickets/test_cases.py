@@ -25,6 +25,7 @@ from tests.tickets.builders import request_received
 from tests.tickets.calls import RESOLVE, act, must, opened, pointers
 from tests.tickets.conftest import Door
 from tests.tickets.observation import due, numbers, take_in, ticket, told, types_told
+from tests.tickets.test_reception import answer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.api]
 
@@ -104,9 +105,9 @@ async def test_a_cycle_is_refused(door: Door, agent: httpx.AsyncClient, me: UUID
     assert (await ticket(door.database, c)).status is Status.NEW
 
 
-async def test_two_merges_at_once_into_each_other_make_one_merge(door: Door, agent: httpx.AsyncClient, me: UUID) -> None:
+async def test_two_merges_at_once_into_each_other_make_one_merge(door: Door, agent: httpx.AsyncClient) -> None:
     for _ in range(5):
-        a, b = await several(door, me, 2)
+        a, b = await several(door, uuid4(), 2)
 
         answers = await asyncio.gather(act(agent, a, "merge", into=b), act(agent, b, "merge", into=a))
 
@@ -209,6 +210,30 @@ async def test_the_customer_hears_that_his_request_goes_on_elsewhere(door: Door,
 
     (event,) = [event for event in await told(door.database, str(me)) if isinstance(event, TicketNotificationRequested)]
     assert (event.kind, event.ticket_number, event.data) == ("ticket_status", child, {"status": "merged", "into": root})
+
+
+async def test_a_reply_while_its_ticket_is_being_merged_is_read_with_the_root(door: Door, agent: httpx.AsyncClient) -> None:
+    for _ in range(5):
+        me = uuid4()
+        child, root = await several(door, me, 2)
+
+        merged, _ = await asyncio.gather(act(agent, child, "merge", into=root, version=1), reply(door, me, child))
+        if merged.status_code == 412:
+            await must(agent, child, ("merge", {"into": root}))
+
+        items = (await agent.get(f"/v1/tickets/{root}/messages")).json()["items"]
+        assert [item["text"] for item in items].count("One more thing.") == 1
+    assert len(await numbers(door.database)) == 10
+
+
+async def test_an_old_answer_about_a_merged_ticket_opens_nothing(door: Door, agent: httpx.AsyncClient, me: UUID) -> None:
+    child, root = await several(door, me, 2)
+    await must(agent, child, *RESOLVE, ("reopen", {}), ("merge", {"into": root}))
+
+    await take_in(door.database, answer(child, overall=1, occurred_at=clock.now()))
+
+    assert await numbers(door.database) == sorted([child, root])
+    assert (await ticket(door.database, child)).status is Status.MERGED
 
 
 # ------------------------------------------------------------------ links

@@ -310,6 +310,19 @@ async def test_a_reply_and_a_low_answer_at_once_open_one_linked_ticket(tickets_d
     assert await numbers(tickets_database) == [first.reference, f"{first.reference}-2"]
 
 
+@pytest.mark.parametrize("reply_first", [True, False])
+async def test_a_late_reply_and_a_late_low_answer_are_one_matter(tickets_database: Database, reply_first: bool) -> None:
+    first = await opened(tickets_database)
+    await work(tickets_database, first.reference, Take(), Resolve("repaired"))
+    late = NOON + REOPEN_WINDOW + HOUR
+    both = [follow_up(first, occurred_at=late), answer(first.reference, overall=1, occurred_at=late)]
+
+    for event in both if reply_first else reversed(both):
+        await take_in(tickets_database, event)
+
+    assert await numbers(tickets_database) == [first.reference, f"{first.reference}-2"]
+
+
 # ------------------------------------------------------------------ what is stored is what was decided
 
 
