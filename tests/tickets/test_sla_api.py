@@ -15,6 +15,7 @@ from services.tickets.workflow.evolution import replay
 from shared import clock
 from shared.auth import Role
 from shared.database import Database
+from shared.events.intake import CustomerGraded
 from shared.events.tickets import SlaRetargeted, TicketOpened
 from shared.timers import TimerLoop, TimerSpec
 from tests.tickets.builders import DAY, HOUR, NOON, customer_registered, request_received
@@ -327,6 +328,24 @@ async def test_tickets_that_arrive_while_a_policy_changes_end_with_the_new_one(
     found = [await ticket(tickets_database, request.reference) for request in requests]
     assert {each.resolution.promise.policy.version for each in found} == {2}
     assert {each.resolution.budget for each in found} == {2 * HOUR}
+
+
+async def test_a_customer_who_is_graded_up_is_answered_sooner(door: Door, manager: httpx.AsyncClient, tickets_database: Database) -> None:
+    await put(manager, "/v1/policies/vip", POLICY | {"tier": "vip"})
+    customer = customer_registered()
+    request = request_received(customer_id=customer.customer_id, occurred_at=clock.now())
+    await take_in(tickets_database, customer, request)
+
+    graded = CustomerGraded(
+        occurred_at=clock.now(), customer_id=customer.customer_id, tier="vip", previous_tier="standard", reason="contract", actor="lead-1"
+    )
+    await take_in(tickets_database, graded)
+    await fire(tickets_database)
+
+    found = await ticket(tickets_database, request.reference)
+    assert (found.tier, found.first_response.budget, found.first_response.promise.policy.id) == ("vip", HOUR, "vip")
+    retargeted = [event for event in await told(tickets_database, request.reference) if isinstance(event, SlaRetargeted)]
+    assert [(event.target, event.dimensions.tier) for event in retargeted] == [("first_response", "vip"), ("resolution", "vip")]
 
 
 # ------------------------------------------------------------------ the reckoning

@@ -11,11 +11,14 @@ import pytest
 
 from services.tickets import sla
 from services.tickets.sla import ClockState, Priority, ServiceLevels
+from services.tickets.sla.calendar import AROUND_THE_CLOCK
 from services.tickets.workflow import messages
-from services.tickets.workflow.actions import advance, pass_time
+from services.tickets.workflow.actions import advance, pass_time, record
 from services.tickets.workflow.announce import announce
 from services.tickets.workflow.changes import Breached, Change
+from services.tickets.workflow.clocks import regrade
 from services.tickets.workflow.commands import (
+    SYSTEM,
     Actor,
     Cancel,
     Command,
@@ -74,18 +77,18 @@ class Case:
     def does(self, at: datetime, *commands: Command, by: Actor = AGENT) -> Case:
         """Somebody acts."""
         for command in commands:
-            self._happened(*advance(self.ticket, command, by=by, at=at, policy=self.levels))
+            self.happened(*advance(self.ticket, command, by=by, at=at, policy=self.levels))
         return self
 
     def hears(self, at: datetime, *, thanks: bool = False) -> Case:
         """The customer writes."""
         message = Message(uuid4(), f"AS-{uuid4().hex[:6]}", "digest", only_thanks=thanks)
-        self._happened(*messages.add(self.ticket, message, at, self.levels))
+        self.happened(*messages.add(self.ticket, message, at, self.levels))
         return self
 
     def passes(self, until: datetime) -> Case:
         """Timers fire."""
-        self._happened(*pass_time(self.ticket, until, inclusive=True))
+        self.happened(*pass_time(self.ticket, until, inclusive=True))
         return self
 
     def due(self, target: str = "resolution") -> datetime:
@@ -94,7 +97,8 @@ class Case:
         assert clock is not None
         return sla.due_at(clock, self.ticket.changed_at)
 
-    def _happened(self, after: Ticket, changes: Sequence[Change]) -> None:
+    def happened(self, after: Ticket, changes: Sequence[Change]) -> None:
+        """Note it, and see that the history rebuilds the ticket."""
         self.events += announce(self.ticket, changes)
         self.history += changes
         self.ticket = after
@@ -434,3 +438,33 @@ def test_the_history_says_the_same_whether_timers_were_late_or_not() -> None:
 
     assert [(change.at, change.fact) for change in punctual.history[1:]] == [(change.at, change.fact) for change in late.history[1:]]
     assert sum(isinstance(change.fact, Breached) for change in late.history) == 1
+
+
+# ------------------------------------------------------------------ another tier
+
+
+GRADED: Final = ServiceLevels(
+    1, [a_policy(None, 4 * HOUR, 16 * HOUR, id="any"), a_policy(None, HOUR, 8 * HOUR, id="vip", tier="vip")], [AROUND_THE_CLOCK]
+)
+
+
+def test_a_higher_tier_brings_what_is_still_owed_forward() -> None:
+    case = Case(moment("monday", "09:00"), GRADED)
+
+    fact = regrade(case.ticket, "vip", GRADED, moment("monday", "09:30"))
+
+    assert fact is not None
+    case.happened(*record(case.ticket, fact, by=SYSTEM, at=moment("monday", "09:30")))
+    assert (case.ticket.tier, case.due("first_response"), case.due()) == ("vip", moment("monday", "10:00"), moment("monday", "17:00"))
+
+
+def test_a_lower_tier_takes_no_promise_back() -> None:
+    case = Case(moment("monday", "09:00"), GRADED, tier="vip")
+
+    assert regrade(case.ticket, "standard", GRADED, moment("monday", "09:30")) is None
+
+
+def test_a_tier_changes_nothing_on_what_is_done() -> None:
+    case = Case(moment("monday", "09:00"), GRADED).does(moment("monday", "09:10"), reply(), *WORK, Resolve("repaired"))
+
+    assert regrade(case.ticket, "vip", GRADED, moment("monday", "09:30")) is None

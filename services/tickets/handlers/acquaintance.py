@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.tickets.store import customers
+from services.tickets.store import customers, levels
+from services.tickets.workflow.ticket import RETARGET
+from shared import clock
 from shared.database import Transaction
 from shared.events.envelope import Event
 from shared.events.intake import CustomerGraded, CustomerMerged, CustomerRegistered, CustomerUnmerged, CustomerUpdated
@@ -34,3 +36,5 @@ async def keep(tx: Transaction, events: Sequence[Event]) -> None:
     await customers.save(tx, files)
     await customers.grade(tx, tiers)
     await customers.merge(tx, merged)
+    if graded := {event.customer_id for event in events if isinstance(event, CustomerGraded)}:
+        await levels.arm_regrading(tx, RETARGET, graded, due_at=clock.now())

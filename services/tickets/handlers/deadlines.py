@@ -3,17 +3,19 @@ window that ended or a wait that was too long closes the ticket, changed service
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from services.tickets.handlers import assigning, queues
 from services.tickets.proof import Tracking
 from services.tickets.sla import ServiceLevels
-from services.tickets.store import loading
+from services.tickets.store import loading, words
 from services.tickets.store.levels import service_levels
 from services.tickets.workflow.actions import advance, pass_time, record
 from services.tickets.workflow.changes import Change, Reminded
-from services.tickets.workflow.clocks import rederive
+from services.tickets.workflow.clocks import rederive, regrade
 from services.tickets.workflow.commands import SYSTEM, Close
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.messages import NO_CUSTOMER_ANSWER
@@ -34,24 +36,41 @@ async def fire(tx: Transaction, timers: Sequence[Timer], tracking: Tracking | No
     timers, of_staff = queues.apart(timers)
     docket = Docket(await loading.load(tx, {timer.subject for timer in timers}), tracking)
     levels = await service_levels(tx)
+    tiers = await _tiers(tx, docket, timers)
     # in order of time: of two deadlines of one ticket the earlier is told first
     for timer in sorted(timers, key=lambda timer: timer.due_at):
         ticket = docket.get(timer.subject)
         if ticket is not None and (timer.kind == RETARGET or deadlines(ticket).get(timer.kind) == timer.due_at):
-            docket.record(*_meet(ticket, timer, levels))
+            docket.record(*_meet(ticket, timer, levels, tiers))
     await assigning.save(tx, docket, {}, await queues.see_to(tx, docket, of_staff))
     await outbox.append(tx, docket.events)
     log.info("deadlines_passed", fired=len(docket.history))
 
 
-def _meet(ticket: Ticket, timer: Timer, levels: ServiceLevels) -> tuple[Ticket, tuple[Change, ...]]:
+async def _tiers(tx: Transaction, docket: Docket, timers: Sequence[Timer]) -> Mapping[UUID, str]:
+    """What the customers are now whose tickets are looked at again."""
+    tickets = [docket.get(timer.subject) for timer in timers if timer.kind == RETARGET]
+    return await words.tiers(tx, {ticket.customer_id for ticket in tickets if ticket is not None}) if tickets else {}
+
+
+def _meet(ticket: Ticket, timer: Timer, levels: ServiceLevels, tiers: Mapping[UUID, str]) -> tuple[Ticket, tuple[Change, ...]]:
     """What one deadline does."""
     if timer.kind in ENDINGS:
         return advance(ticket, Close(ENDINGS[timer.kind]), by=SYSTEM, at=timer.due_at, policy=levels)
     if timer.kind == REMIND:
         return record(ticket, Reminded(), by=SYSTEM, at=max(timer.due_at, ticket.changed_at))
     if timer.kind == RETARGET:
-        retargeted = rederive(ticket, levels)
-        return (ticket, ()) if retargeted is None else record(ticket, retargeted, by=SYSTEM, at=max(timer.due_at, ticket.changed_at))
+        return _look_again(ticket, levels, tiers.get(ticket.customer_id, ticket.tier), max(timer.due_at, ticket.changed_at))
     # a warning and the breach after it may both have passed
     return pass_time(ticket, max(clock.now(), timer.due_at), inclusive=True)
+
+
+def _look_again(ticket: Ticket, levels: ServiceLevels, tier: str, at: datetime) -> tuple[Ticket, tuple[Change, ...]]:
+    """Service levels were changed, or the customer has another tier."""
+    changes: tuple[Change, ...] = ()
+    if (corrected := rederive(ticket, levels, at)) is not None:
+        ticket, changes = record(ticket, corrected, by=SYSTEM, at=at)
+    if (graded := regrade(ticket, tier, levels, at)) is not None:
+        ticket, further = record(ticket, graded, by=SYSTEM, at=at)
+        changes = (*changes, *further)
+    return ticket, changes

@@ -4,7 +4,7 @@ the edition that it read, and looks only whether it is still the newest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -216,6 +216,22 @@ async def arm_retargeting(tx: Transaction, kind: str, *, since: datetime, due_at
         due_at,
     )
     return int(done.rpartition(" ")[2])
+
+
+async def arm_regrading(tx: Transaction, kind: str, customers: Collection[UUID], *, due_at: datetime) -> None:
+    """Have the open tickets of customers with another tier looked at again at ``due_at``."""
+    await tx.execute(
+        """
+        INSERT INTO timer (kind, subject, gen, due_at)
+        SELECT $1, number, version, $3 FROM ticket
+         WHERE customer_id = ANY($2) AND status NOT IN ('resolved', 'confirmed', 'closed', 'cancelled', 'merged')
+         ORDER BY number
+            ON CONFLICT (kind, subject) DO UPDATE SET gen = excluded.gen, due_at = excluded.due_at
+        """,
+        kind,
+        list(customers),
+        due_at,
+    )
 
 
 # ------------------------------------------------------------------ rows and values

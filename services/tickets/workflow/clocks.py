@@ -66,10 +66,26 @@ def promises_after(ticket: Ticket, changed: Case, levels: ServiceLevels) -> tupl
     )
 
 
-def rederive(ticket: Ticket, levels: ServiceLevels) -> Retargeted | None:
+def rederive(ticket: Ticket, levels: ServiceLevels, at: datetime) -> Retargeted | None:
     """The fact that service levels were changed with effect on this ticket's clocks; None when nothing is different for it."""
-    promise, following = promises_after(ticket, case(ticket), levels)
-    return None if promise is None and following is None else Retargeted(promise, following)
+    return _effective(ticket, Retargeted(*promises_after(ticket, case(ticket), levels)), at)
+
+
+def regrade(ticket: Ticket, tier: str, levels: ServiceLevels, at: datetime) -> Retargeted | None:
+    """The fact that an open ticket's customer has another tier now; None when it would not be due sooner.
+
+    A promise that was made is not taken back: a lower tier holds for his next tickets.
+    """
+    if tier == ticket.tier or ticket.status not in OPEN:
+        return None
+    fact = Retargeted(*promises_after(ticket, replace(case(ticket), tier=tier), levels), tier=tier)
+    after = apply(ticket, fact, at)
+    is_sooner = all(sla.due_at(clock, at) <= sla.due_at(ticket.clocks[target], at) for target, clock in after.clocks.items())
+    return _effective(ticket, fact, at) if is_sooner else None
+
+
+def _effective(ticket: Ticket, fact: Retargeted, at: datetime) -> Retargeted | None:
+    return None if apply(ticket, fact, at).clocks == ticket.clocks else fact
 
 
 # ------------------------------------------------------------------ what facts do
