@@ -204,7 +204,7 @@ async def test_a_receipt_waits_for_the_ticket_but_not_for_ever(
     await deliver_due(runtime, maildir)
     (row,) = await receipts(runtime.database)
     assert (row["status"], row["attempts"]) == ("pending", 0)
-    assert timedelta() < row["next_attempt_at"] - clock.real_now() < timedelta(seconds=2)
+    assert row["next_attempt_at"] < clock.real_now() + timedelta(seconds=2)
 
     await time_passes(runtime.database, PLACING)
     await deliver_due(runtime, maildir)

@@ -251,7 +251,7 @@ async def test_a_passing_trouble_is_waited_out(runtime: Runtime[IntakeSettings],
         assert await ended(runtime.database) == []
         (row,) = await rows(runtime.database, "notification")
         assert (row["status"], row["attempts"]) == ("pending", 1)
-        assert timedelta(seconds=14) < row["next_attempt_at"] - clock.real_now() < timedelta(seconds=31)
+        assert timedelta(seconds=5) < row["next_attempt_at"] - clock.real_now() < timedelta(seconds=31)
 
         sink.refusals.clear()
         sink.data_reply, sink.greeting, sink.hangs_up_after = "250 taken", "220 sink", None
