@@ -113,6 +113,7 @@ async def test_what_is_chosen_stands_in_the_address_and_survives_a_change_of_lan
 ) -> None:
     async with visiting(browser, width=1280) as visitor:
         page = await signed_in(visitor, site, metrics_database, "dashboard?lang=en")
+        await expect(page.locator("#period")).not_to_be_empty()
 
         await page.click("[data-range='7d']")
         await page.select_option("#zone", "Asia/Tokyo")
