@@ -22,12 +22,13 @@ from services.tickets.workflow.changes import Assigned, Change, Opened
 from services.tickets.workflow.commands import SYSTEM
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.opening import Place
-from services.tickets.workflow.status import DONE, OPEN
+from services.tickets.workflow.status import DONE, OPEN, Status
 from services.tickets.workflow.ticket import Ticket
 from shared.database import Transaction
 
 HOLDER_GONE = "holder_gone"
-TYPE_CHANGED = "type_changed"
+REROUTED = "rerouted"
+"""It turned out to be, or became, another team's."""
 
 
 @dataclass
@@ -69,10 +70,15 @@ async def save(tx: Transaction, docket: Docket, particulars: Mapping[str, Partic
     await assignments.save_given(tx, assigning.roster.given)
     changed = docket.changed()
     joined = {after.team for after in docket.fresh() if after.is_queued}
-    joined |= {after.team for before, after in changed if after.is_queued and (not before.is_queued or before.team != after.team)}
+    joined |= {after.team for before, after in changed if after.is_queued and _where_and_what(before) != _where_and_what(after)}
     relieved = {before.assignee for before, after in changed if _is_relief(before, after)}
     teams = await queues.teams_that_can_go_on(tx, [agent for agent in relieved if agent])
     await queues.arm_hand_out(tx, sorted({team for team in joined if team} | set(teams)))
+
+
+def _where_and_what(ticket: Ticket) -> tuple[bool, str | None, Work]:
+    """Another queue, and other needs, may mean that somebody can have it."""
+    return ticket.is_queued, ticket.team, work_of(ticket)
 
 
 def _is_relief(before: Ticket, after: Ticket) -> bool:
@@ -84,10 +90,10 @@ def _is_relief(before: Ticket, after: Ticket) -> bool:
 
 
 async def _let_go(tx: Transaction, docket: Docket) -> None:
-    """A reopened ticket whose agent has gone waits in the queue, and one that turns out to be another team's waits in that one's."""
+    """A reopened ticket whose agent has gone waits in the queue, and what turns out to be another team's waits in that one's."""
     changed = docket.changed()
     reopened = [after for before, after in changed if before.status in DONE and after.status in OPEN and after.assignee]
-    renamed = [after for before, after in changed if after.is_queued and before.is_queued and before.type != after.type]
+    renamed = [after for before, after in changed if _is_nobodys(before) and _is_nobodys(after) and work_of(before) != work_of(after)]
     if not reopened and not renamed:
         return
     teams = await assignments.teams(tx)
@@ -100,7 +106,11 @@ async def _let_go(tx: Transaction, docket: Docket) -> None:
     for ticket in renamed:
         team = route(work_of(ticket), teams).team
         if team not in (None, ticket.team):
-            docket.record(*record(ticket, queued(ticket, team, TYPE_CHANGED), by=SYSTEM, at=ticket.changed_at))
+            docket.record(*record(ticket, queued(ticket, team, REROUTED), by=SYSTEM, at=ticket.changed_at))
+
+
+def _is_nobodys(ticket: Ticket) -> bool:
+    return ticket.assignee is None and ticket.status in (Status.NEW, Status.TRIAGED)
 
 
 def release(docket: Docket, ticket: Ticket, teams: Sequence[Team], reason: str, at: datetime | None = None) -> None:
