@@ -296,6 +296,17 @@ class TestBeingSignedIn:
             answer = await browser.get("/v1/things/1", headers={"Cookie": f"{COOKIE}={value}"})
             assert answer.status_code == 401, value
 
+    async def test_cookies_of_other_programs_on_the_same_host_do_not_get_in_the_way(
+        self, browser: httpx.AsyncClient, service_database: Database
+    ) -> None:
+        await sign_in(browser, await new_key(service_database))
+        ours = f"{COOKIE}={browser.cookies[COOKIE]}"
+
+        browser.cookies.clear()
+        for others in ('a={"b": [1, 2]}; %s', "%s; x=y=z", "; ;=; %s ; é", 'a="; %s'):
+            answer = await browser.get("/v1/things/1", headers={"Cookie": (others % ours).encode("latin-1")})
+            assert answer.status_code == 200, others
+
     async def test_a_public_route_does_not_mind_a_cookie_that_does_not_hold(self, browser: httpx.AsyncClient) -> None:
         headers = {"Cookie": f'{COOKIE}=nonsense; other="'}
 
