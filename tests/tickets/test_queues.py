@@ -34,10 +34,10 @@ from services.tickets.workflow.ticket import Ticket
 from shared import clock
 from shared.database import Database
 from shared.errors import Invalid, Stale
-from shared.events.intake import CustomerGraded, RequestReceived
+from shared.events.intake import RequestReceived
 from shared.events.tickets import TicketAssigned
 from shared.runtime import AnyRuntime, Runtime
-from tests.tickets.builders import HOUR, LEAD, customer_registered, request_received
+from tests.tickets.builders import HOUR, LEAD, request_received
 from tests.tickets.observation import count, take_in, ticket, told, types_told
 from tests.tickets.staffing import DESK, add_agent, add_skill, add_team, change_agent, change_team, set_presence, timers_fire
 
@@ -375,26 +375,6 @@ async def test_what_came_before_there_was_a_team_finds_one_when_it_is_triaged(ti
 
     found = await ticket(tickets_database, number)
     assert (found.team, found.assignee) == (DESK, "ann")
-
-
-@pytest.mark.usefixtures("team")
-async def test_what_waits_for_a_customer_who_becomes_a_vip_moves_to_the_team_for_vips(
-    tickets_database: Database, runtime: AnyRuntime
-) -> None:
-    await add_team(tickets_database, "vip-care", tiers=("vip",))
-    customer = customer_registered()
-    request = just_now(customer_id=customer.customer_id)
-    await take_in(tickets_database, customer, request)
-    await add_agent(tickets_database, "vic", "vip-care")
-
-    graded = CustomerGraded(
-        occurred_at=clock.now(), customer_id=request.customer_id, tier="vip", previous_tier="standard", reason="value", actor="lead-1"
-    )
-    await take_in(tickets_database, graded)
-    await timers_fire(tickets_database, runtime)
-
-    found = await ticket(tickets_database, request.reference)
-    assert (found.tier, found.team, found.assignee) == ("vip", "vip-care", "vic")
 
 
 @pytest.mark.usefixtures("team")
