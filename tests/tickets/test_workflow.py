@@ -101,7 +101,7 @@ def test_a_linked_ticket_continues_the_number_and_knows_what_it_is_about() -> No
 
 def test_a_ticket_is_carried_from_new_to_closed() -> None:
     ticket = a_ticket()
-    for command, actor in [
+    steps: list[tuple[Command, Actor]] = [
         (Triage(priority=Priority.HIGH), AGENT),
         (Take(team="north"), AGENT),
         (Start(), AGENT),
@@ -111,7 +111,8 @@ def test_a_ticket_is_carried_from_new_to_closed() -> None:
         (Resolve("replaced"), AGENT),
         (Confirm(), AGENT),
         (Close("staff"), LEAD),
-    ]:
+    ]
+    for command, actor in steps:
         ticket = act(ticket, command, by=actor)
 
     assert (ticket.status, ticket.version, ticket.assignee, ticket.team) == (Status.CLOSED, 10, AGENT.id, "north")
@@ -180,6 +181,18 @@ def test_waiting_for_the_customer_does_not_pause_the_first_response() -> None:
 
     assert deadlines(waiting) == {"first_response": NOON + 4 * HOUR, "remind": NOON + 3 * DAY, "give_up": NOON + 7 * DAY}
     assert waiting.resolution.is_paused
+
+
+def test_what_was_closed_while_waiting_runs_on_when_it_is_reopened_after_all() -> None:
+    ticket = a_ticket(Status.RESOLVED)
+    commands: list[Command] = [Reopen("staff"), Start(), Wait(Cause.CUSTOMER), Close("staff")]
+    for command in commands:
+        ticket = act(ticket, command, NOON + HOUR, LEAD)
+    assert sla.state(ticket.resolution, NOON + HOUR) is ClockState.STOPPED
+
+    reopened = act(ticket, Reopen("staff"), NOON + 2 * HOUR, AGENT)
+
+    assert (reopened.resolution.is_open, reopened.resolution.is_paused) == (True, False)
 
 
 def test_waiting_for_parts_pauses_nothing_under_this_policy() -> None:

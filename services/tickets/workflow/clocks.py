@@ -120,8 +120,8 @@ def resolved(ticket: Ticket, at: datetime) -> Ticket:
 
 
 def reopened(ticket: Ticket) -> Ticket:
-    """The resolution runs on."""
-    return replace(ticket, resolution=sla.restart(ticket.resolution))
+    """The resolution runs on, also after an ending that had taken it out of the counts."""
+    return replace(ticket, resolution=sla.restart(sla.unstop(ticket.resolution, paused=False)))
 
 
 def status_changed(ticket: Ticket, *, pauses: bool, at: datetime) -> Ticket:
