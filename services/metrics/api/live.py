@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -13,6 +13,18 @@ from services.metrics.api.board import Board
 from shared import http
 
 router = http.Router(tags=["live"])
+
+_STREAM: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "event": {"type": "string", "enum": ["snapshot", "change"]},
+            "id": {"type": "string", "description": "names the state; send it back as Last-Event-ID"},
+            "data": {"type": "string", "description": "JSON: as_of, items; a snapshot has zone and ranges besides"},
+        },
+    },
+}
 
 LastEventId = Annotated[
     str | None,
@@ -26,7 +38,7 @@ LastEventId = Annotated[
     operation_id="getLive",
     summary="All key figures, live",
     response_class=EventSourceResponse,
-    responses={200: {"description": "the stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"description": "the stream", "content": {"text/event-stream": {"schema": _STREAM}}}},
 )
 async def get_live(request: Request, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events about today and the last 30 days: `snapshot` holds every figure, `change` those that are different now.
