@@ -58,7 +58,7 @@ async def _play(console: Console, seed: int, requests: int, span: timedelta, rea
     ledger = Ledger()
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     async with httpx.AsyncClient(timeout=15, limits=limits) as client:
-        colleagues = await set_up(stage, client, ledger.waits)
+        colleagues = await set_up(stage, client, ledger.waits, clock.real_now() - 2 * span)
         console.print(f"Story {seed}: {span.days} days in {real.total_seconds():.0f} s. The services get a fast clock.", highlight=False)
         async with stage.fast_clock(span, real) as fast:
             times = Times(fast, zone)

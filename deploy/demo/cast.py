@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import httpx
@@ -12,6 +13,7 @@ from deploy.demo.client import Api
 from deploy.demo.staff import Colleague
 from deploy.demo.stage import Stage
 from shared.auth import Role
+from shared.events.codes import RequestType
 
 TEAMS: Final[tuple[dict[str, Any], ...]] = (
     {"id": "service-desk", "name": "客户服务台"},
@@ -29,17 +31,29 @@ PEOPLE: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 }
 
 
+HOURS: Final = "demo-hours"
+"""Id of the calendar: every day from nine to nine."""
+PROMISES: Final[dict[RequestType, tuple[timedelta, timedelta, timedelta]]] = {
+    RequestType.COMPLAINT: (timedelta(hours=1), timedelta(hours=4), timedelta(hours=18)),
+    RequestType.REPAIR: (timedelta(hours=2), timedelta(hours=6), timedelta(hours=48)),
+    RequestType.INSTALLATION: (timedelta(hours=2), timedelta(hours=6), timedelta(hours=48)),
+}
+"""First response, next response and resolution, in business hours."""
+OTHERWISE: Final = (timedelta(hours=2), timedelta(hours=6), timedelta(hours=24))
+
+
 class NotSetUp(Exception):
     """The platform refused what the demo needs."""
 
 
-async def set_up(stage: Stage, client: httpx.AsyncClient, waits: Counter[str]) -> list[Colleague]:
-    """Teams, people and their keys; the people.
+async def set_up(stage: Stage, client: httpx.AsyncClient, waits: Counter[str], since: datetime) -> list[Colleague]:
+    """Hours and promises that hold ``since`` then, teams, people and their keys; the people.
 
     Raises:
         NotSetUp: the platform refuses something.
     """
     manager = Api(client, stage.urls, stage.key("manager"), waits)
+    await _promise(manager, stage.environment["AFTERCARE_ZONE"], since)
     for team in TEAMS:
         await _create(manager, "/v1/teams", team)
     for id, (name, teams) in PEOPLE.items():
@@ -53,3 +67,28 @@ async def _create(manager: Api, path: str, body: dict[str, Any]) -> None:
     answer = await manager.post("tickets", path, body)
     if answer.status_code not in {200, 201, 409}:  # 409: it was there before
         raise NotSetUp(f"{path} {body['id']}: {answer.text}")
+
+
+async def _promise(manager: Api, zone: str, since: datetime) -> None:
+    day = [{"from": "09:00", "to": "21:00"}]
+    week = dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"), day)
+    await _write(manager, f"/v1/calendars/{HOURS}", {"zone": zone, "week": week, "valid_from": since.isoformat()})
+    for kind in RequestType:
+        first, following, resolution = PROMISES.get(kind, OTHERWISE)
+        body = {
+            "type": kind.value,
+            "calendar": HOURS,
+            "first_response_seconds": int(first.total_seconds()),
+            "next_response_seconds": int(following.total_seconds()),
+            "resolution_seconds": int(resolution.total_seconds()),
+            "escalations": [{"reason": "sla_breached", "level": 1}],
+            "valid_from": since.isoformat(),
+        }
+        await _write(manager, f"/v1/policies/demo-{kind.value.replace('_', '-')}", body)
+
+
+async def _write(manager: Api, path: str, body: dict[str, Any]) -> None:
+    """The first version of something; 412: it was written before."""
+    answer = await manager.send("PUT", "tickets", path, body, match='"0"')
+    if answer.status_code not in {200, 412}:
+        raise NotSetUp(f"{path}: {answer.text}")
