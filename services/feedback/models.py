@@ -70,6 +70,15 @@ INVITATION: Final = Table(
     Index("invitation_token_hash", "token_hash", unique=True),
     Index("invitation_reminder_hash", "reminder_hash", unique=True),
     Index("invitation_resolved_at", "resolved_at", "id"),
+    # the rarer states of the lists
+    Index("invitation_throttled", "resolved_at", "id", postgresql_where=text("throttled_at IS NOT NULL")),
+    Index("invitation_cancelled", "resolved_at", "id", postgresql_where=text("cancelled_at IS NOT NULL")),
+    Index(
+        "invitation_undecided",
+        "resolved_at",
+        "id",
+        postgresql_where=text("answered_at IS NULL AND cancelled_at IS NULL AND throttled_at IS NULL"),
+    ),
     Index("invitation_customer_id", "customer_id"),
 )
 

@@ -17,6 +17,32 @@ Choice = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,19}$")]
 
 _WORDS: Final[dict[str, Any]] = {"zh-CN": "服务响应速度", "zh-TW": "服務回應速度", "en": "Speed of our response"}
 
+_DISSATISFIED: Final = {"zh-CN": "非常不满意", "zh-TW": "非常不滿意", "en": "Very dissatisfied"}
+_SATISFIED: Final = {"zh-CN": "非常满意", "zh-TW": "非常滿意", "en": "Very satisfied"}
+_FORM: Final[dict[str, Any]] = {
+    "blocks": [
+        {
+            "lead": {
+                "zh-CN": "您对以下各方面满意吗？",
+                "zh-TW": "您對以下各方面滿意嗎？",
+                "en": "How satisfied are you with each of these?",
+            },
+            "shuffled": True,
+            "items": [
+                {
+                    "id": "X1",
+                    "type": "rating",
+                    "texts": _WORDS,
+                    "not_applicable": True,
+                    "options": [{"value": 1, "texts": _DISSATISFIED}, {"value": 2, "texts": _SATISFIED}],
+                }
+            ],
+        }
+    ],
+    "anonymous": False,
+}
+"""The shape alone; a form that is fit to be published has five items or more."""
+
 
 class TextsBody(RequestModel):
     """One sentence in each of our languages, reviewed by people: none may be missing."""
@@ -119,6 +145,8 @@ class BlockBody(RequestModel):
 
 class FormBody(RequestModel):
     """A new version of a form."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_FORM]})
 
     blocks: list[BlockBody] = Field(min_length=1, max_length=10)
     anonymous: Boolean = Field(default=False, description="answers are kept without any key that leads back; nobody can follow them up")

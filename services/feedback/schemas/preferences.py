@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.feedback.survey.forms import FormType
 from shared.http.fields import Boolean, RequestModel
@@ -13,6 +13,8 @@ from shared.http.fields import Boolean, RequestModel
 
 class PreferenceBody(RequestModel):
     """What the customer said."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"opted_out": True}]})
 
     opted_out: Boolean = Field(description="true: no more surveys; false: he wants them again")
 

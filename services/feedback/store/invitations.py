@@ -193,15 +193,16 @@ def _conditions(filters: Filters, at: datetime, after: Position | None) -> tuple
     return list(conditions()), values
 
 
+_UNDECIDED: Final = "i.answered_at IS NULL AND i.cancelled_at IS NULL AND i.throttled_at IS NULL"
 _STATES: Final[Mapping[State, str]] = {
     State.THROTTLED: "i.throttled_at IS NOT NULL",
     State.ANSWERED: "i.answered_at IS NOT NULL",
     State.CANCELLED: "i.cancelled_at IS NOT NULL",
-    State.SCHEDULED: "num_nonnulls(i.invited_at, i.cancelled_at, i.throttled_at) = 0",
-    State.OPEN: "i.expires_at > :at AND num_nonnulls(i.answered_at, i.cancelled_at) = 0",
-    State.EXPIRED: "i.expires_at <= :at AND num_nonnulls(i.answered_at, i.cancelled_at) = 0",
+    State.SCHEDULED: f"{_UNDECIDED} AND i.expires_at IS NULL",
+    State.OPEN: f"{_UNDECIDED} AND i.expires_at > :at",
+    State.EXPIRED: f"{_UNDECIDED} AND i.expires_at <= :at",
 }
-"""`Invitation.state`, in SQL."""
+"""`Invitation.state`, in SQL; the conditions are those of the partial indexes."""
 
 
 def _invitation(row: Record) -> Invitation:

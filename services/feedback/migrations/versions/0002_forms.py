@@ -38,6 +38,12 @@ STATEMENTS: Final[tuple[str, ...]] = (
     "CREATE UNIQUE INDEX invitation_resolution ON invitation (ticket_number, episode, purpose)",
     "CREATE UNIQUE INDEX invitation_reminder_hash ON invitation (reminder_hash)",
     "CREATE INDEX invitation_resolved_at ON invitation (resolved_at, id)",
+    "CREATE INDEX invitation_throttled ON invitation (resolved_at, id) WHERE throttled_at IS NOT NULL",
+    "CREATE INDEX invitation_cancelled ON invitation (resolved_at, id) WHERE cancelled_at IS NOT NULL",
+    """
+    CREATE INDEX invitation_undecided ON invitation (resolved_at, id)
+     WHERE answered_at IS NULL AND cancelled_at IS NULL AND throttled_at IS NULL
+    """,
     "ALTER TABLE answer ADD COLUMN flags text[] NOT NULL DEFAULT '{}'",
     """
     UPDATE answer SET flags = array_remove(ARRAY[
