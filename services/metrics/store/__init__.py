@@ -1,5 +1,9 @@
 """Metrics' SQL, set-based and in sorted order.
 
 Locks, in this order: the table `projection` (shared by who writes, exclusive for who changes generations), the row of a generation that
-is being built, facts by subject, rollups by key.
+is being built, facts by subject and with them the rows that follow from one subject (spans, complaints, aliases), cells by key, rollups by
+key.
+
+log.py  the event log     facts.py  what is known     states.py  rows of one subject     rollups.py  counts
+generations.py  which of them are in use     backlog.py, complaints.py  questions to those rows     targets.py  what is aimed at
 """
