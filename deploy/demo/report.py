@@ -77,7 +77,7 @@ async def look(api: Api, ledger: Ledger, start: datetime, end: datetime, zone: s
     rows = await lag(all_logs=False)
     async with database_of("metrics") as database:
         proof = await prove(database)
-    answered = [item["answers"] or {} for item in invitations if item["state"] == "answered"]
+    answered = [item["answer"] for item in invitations if item["answer"] is not None]
     return Outcome(
         happened={
             "messages accepted": len(ledger.accepted),
@@ -90,7 +90,7 @@ async def look(api: Api, ledger: Ledger, start: datetime, end: datetime, zone: s
             "invited": by_id["survey_response_rate"]["denominator"],
             "throttled": sum(item["state"] == "throttled" for item in invitations),
             "answered": len(answered),
-            "low-rated": sum((given.get("Q0") or 5) <= 2 or given.get("Y1") == "no" for given in answered),
+            "low-rated": sum(answer["is_low"] for answer in answered),
             "confirmed": sum(ticket["status"] == "confirmed" for ticket in tickets),
         },
         figures=figures,
