@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from services.tickets.assignment.staff import Presence
-from services.tickets.handlers import desk
+from services.tickets.handlers import desk, staff
 from services.tickets.handlers import queues as handing_out
+from services.tickets.handlers.reception import receive
 from services.tickets.settings import TicketsSettings
 from services.tickets.sla import Priority
 from services.tickets.store import assignments, views
@@ -36,6 +37,7 @@ from shared.database import Database
 from shared.errors import Invalid, Stale
 from shared.events.intake import RequestReceived
 from shared.events.tickets import TicketAssigned
+from shared.protocol import partition_of
 from shared.runtime import AnyRuntime, Runtime
 from tests.tickets.builders import HOUR, LEAD, request_received
 from tests.tickets.observation import count, take_in, ticket, told, types_told
@@ -227,6 +229,60 @@ async def test_whoever_comes_while_requests_arrive_misses_none(tickets_database:
 
     async with tickets_database.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM ticket WHERE assignee IS NULL") == 0
+
+
+# three ways to lose a wake-up: two transactions that overlap, each blind to the other, and a timer that fires in between
+
+
+def apart_from(key: str) -> RequestReceived:
+    """A request whose events go to another log than those of the key, so that two transactions can be open at once."""
+    return next(request for request in iter(just_now, None) if partition_of(request.reference) != partition_of(key))
+
+
+@pytest.mark.usefixtures("team")
+async def test_a_batch_that_commits_after_somebody_came_finds_him(tickets_database: Database, runtime: AnyRuntime) -> None:
+    await add_agent(tickets_database, "ann", presence=Presence.OFFLINE)
+    request = apart_from("ann")
+
+    async with tickets_database.transaction() as tx:
+        await receive(tx, [request])
+        await set_presence(tickets_database, "ann", Presence.PRESENT)
+        await timers_fire(tickets_database, runtime)
+    assert await owner(tickets_database, request.reference) is None
+
+    await timers_fire(tickets_database, runtime)
+    assert await owner(tickets_database, request.reference) == "ann"
+
+
+@pytest.mark.usefixtures("team")
+async def test_somebody_who_comes_while_a_batch_commits_finds_it(tickets_database: Database, runtime: AnyRuntime) -> None:
+    await add_agent(tickets_database, "ann", presence=Presence.OFFLINE)
+    request = apart_from("ann")
+
+    async with tickets_database.transaction() as tx:
+        await staff.set_presence(tx, "ann", Presence.PRESENT, by="ann", at=clock.now())
+        await take_in(tickets_database, request)
+        await timers_fire(tickets_database, runtime)
+    assert await owner(tickets_database, request.reference) is None
+
+    await timers_fire(tickets_database, runtime)
+    assert await owner(tickets_database, request.reference) == "ann"
+
+
+@pytest.mark.usefixtures("team")
+async def test_room_that_comes_free_while_a_batch_commits_is_used(tickets_database: Database, runtime: AnyRuntime) -> None:
+    await add_agent(tickets_database, "ann", capacity=1)
+    first = await waiting(tickets_database)
+    request = apart_from(first)
+
+    async with tickets_database.transaction() as tx:
+        await desk.act(tx, first, Resolve("repaired"), by=ANN, version=1, at=clock.now())
+        await take_in(tickets_database, request)
+        await timers_fire(tickets_database, runtime)
+    assert await owner(tickets_database, request.reference) is None
+
+    await timers_fire(tickets_database, runtime)
+    assert await owner(tickets_database, request.reference) == "ann"
 
 
 # ------------------------------------------------------------------ going
