@@ -185,6 +185,14 @@ class TestBeingSignedIn:
         refused = await browser.post("/v1/things", json={"text": "x"}, headers={CSRF_HEADER: await token(browser)})
         assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
 
+    @pytest.mark.parametrize(("role", "is_offered"), [(Role.LEAD, True), (Role.AGENT, False)])
+    async def test_the_dashboard_is_offered_to_those_who_may_see_it(
+        self, browser: httpx.AsyncClient, service_database: Database, role: Role, is_offered: bool
+    ) -> None:
+        await sign_in(browser, await new_key(service_database, role))
+
+        assert ("/dashboard" in (await browser.get("/login")).text) == is_offered
+
     async def test_a_change_by_cookie_needs_the_token(self, browser: httpx.AsyncClient, service_database: Database) -> None:
         await sign_in(browser, await new_key(service_database))
         other = await token(browser)

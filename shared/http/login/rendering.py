@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from shared.auth import CSRF_FIELD, Session
+from shared.auth import CSRF_FIELD, Scope, Session
 from shared.events.codes import Locale
 from shared.http.assets import Assets
 from shared.http.login.wording import WORDS, Words
@@ -33,7 +33,8 @@ def login_page(
     error: str | None = None,
     notice: str | None = None,
 ) -> str:
-    """The page: who is signed in, and the field for a key. `back` is where to go afterwards."""
+    """The page: who is signed in, and the field for a key. `back` is where to go afterwards; the dashboard is offered to those who may see
+    it."""
     words = WORDS[locale]
     return _TEMPLATES.get_template("login.html").render(
         locale=locale.value,
@@ -44,7 +45,7 @@ def login_page(
         token=None if session is None else session.csrf_token,
         token_field=CSRF_FIELD,
         back=back,
-        dashboard=dashboard,
+        dashboard=dashboard if session is not None and Scope.KPI_READ in session.principal.scopes else None,
         error=error,
         notice=notice,
     )
