@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from services.intake.acceptance import Accepted, Caller, Contact, Rules, Submission, accept
-from services.intake.handlers.acknowledgement import Receipts
+from services.intake.handlers.acknowledgement import FIRST_LOOK, Receipts
 from services.intake.handlers.reception import Answer, House, Incoming, Outcome, receive
 from services.intake.store import requests
 from services.intake.store.requests import Receipt
@@ -51,7 +51,7 @@ def write(receipt: Receipt) -> bytes:
 
 async def take(database: Database, *items: Incoming, acknowledge: bool = False) -> list[Outcome]:
     """Take a batch in, in one transaction."""
-    receipts = Receipts(("email",), clock.real_now()) if acknowledge else None
+    receipts = Receipts(("email",), clock.real_now() - FIRST_LOOK) if acknowledge else None
     async with database.transaction() as tx:
         house = House(RULES.zone, await requests.reference_key(tx), write, SIGNING_KEY, receipts)
         return await receive(tx, items, house)

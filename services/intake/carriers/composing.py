@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from email.message import EmailMessage
 
 from services.intake import mail
@@ -12,14 +13,21 @@ from shared import telemetry
 log = telemetry.logger()
 
 
-def compose(letter: Letter, letterhead: Letterhead) -> EmailMessage | TryAgain:
+@dataclass(frozen=True)
+class Composed:
+    """A mail, and how it is written out."""
+
+    message: EmailMessage
+    content: bytes
+
+
+def compose(letter: Letter, letterhead: Letterhead) -> Composed | TryAgain:
     """The mail. What cannot be composed is tried again: a new release may mend it."""
     try:
         message = mail.compose(letter.notification, letter.address, letterhead, letter.wording)
-        # the address is checked only when the mail is written out
-        message.as_bytes()
+        # some faults show only when the mail is written out
+        return Composed(message, message.as_bytes())
     except Exception as error:
         notification = letter.notification
         log.error("mail_not_composed", notification_id=notification.notification_id, kind=notification.kind, exc_info=error)
         return TryAgain("not_composed")
-    return message

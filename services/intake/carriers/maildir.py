@@ -36,7 +36,7 @@ class Maildir:
                 (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             name = f"{letter.event_id.hex}.aftercare"
             with (self._folder / "tmp" / name).open("wb") as file:
-                file.write(mail.as_bytes())
+                file.write(mail.content)
                 file.flush()
                 os.fsync(file.fileno())
             (self._folder / "tmp" / name).replace(self._folder / "new" / name)

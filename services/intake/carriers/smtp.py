@@ -78,7 +78,7 @@ class Smtp:
         if isinstance(mail, TryAgain):
             return mail
         try:
-            await client.send_message(mail, sender=self._sender, recipients=[letter.address])
+            await client.send_message(mail.message, sender=self._sender, recipients=[letter.address])
         except aiosmtplib.SMTPNotSupported:
             return Failure.UNDELIVERABLE
         except aiosmtplib.SMTPRecipientsRefused as error:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID, uuid5
 
 from services.intake.acceptance import Accepted
@@ -18,15 +19,17 @@ from services.intake.store import circumstances, notifications
 from services.intake.store.requests import Stored
 from shared.database import Transaction
 
-KIND = "acknowledgement"
+KIND: Final = "acknowledgement"
+FIRST_LOOK: Final = timedelta(seconds=2)
+"""After its request; by then tickets has usually told which ticket it opened or joined."""
 
 
 @dataclass(frozen=True)
 class Receipts:
-    """By which channels receipts can be sent, and from when on (real time)."""
+    """By which channels receipts can be sent, and the real time."""
 
     channels: Sequence[str]
-    due_at: datetime
+    real_now: datetime
 
 
 async def acknowledge(tx: Transaction, requests: Sequence[tuple[Stored, Accepted]], receipts: Receipts) -> None:
@@ -44,7 +47,7 @@ async def acknowledge(tx: Transaction, requests: Sequence[tuple[Stored, Accepted
         )
     ]
     if due:
-        await notifications.request(tx, due, receipts.due_at)
+        await notifications.request(tx, due, receipts.real_now + FIRST_LOOK)
 
 
 def _address(accepted: Accepted) -> str | None:

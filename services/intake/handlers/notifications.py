@@ -44,7 +44,8 @@ LEASE: Final = timedelta(minutes=2)
 """How long a claim holds: a process that died with it is waited for so long. Carriers stop well before its end."""
 PLACING: Final = timedelta(seconds=30)
 """How long a receipt waits to hear which ticket its request opened or joined; it goes out without that if the bus is slow."""
-HELD: Final = timedelta(seconds=1)
+HELD: Final = timedelta(seconds=5)
+"""Between two looks at one that waits for that."""
 
 
 @dataclass(frozen=True)
