@@ -81,6 +81,7 @@ ROUTES: dict[str, dict[tuple[str, str], str | None]] = {
         ("GET", "/v1/teams/{team}"): "staff:read",
         ("PATCH", "/v1/teams/{team}"): "staff:write",
         ("GET", "/v1/teams/{team}/history"): "staff:read",
+        ("GET", "/v1/teams/{team}/skills"): "staff:read",
         ("GET", "/v1/skills"): "staff:read",
         ("POST", "/v1/skills"): "staff:write",
         ("GET", "/v1/skills/{skill}"): "staff:read",

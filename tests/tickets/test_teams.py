@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from services.tickets.assignment.staff import Presence
 from shared.auth import Role
 from shared.events.tickets import TeamUpdated
 from tests.tickets.calls import act, must, opened, pointers
 from tests.tickets.conftest import Door
 from tests.tickets.observation import told
-from tests.tickets.staffing import DESK, add_agent, add_team
+from tests.tickets.staffing import DESK, add_agent, add_skill, add_team
 
 pytestmark = [pytest.mark.postgres, pytest.mark.api]
 
@@ -59,6 +60,23 @@ async def test_a_skill_says_which_tickets_need_it(lead: httpx.AsyncClient) -> No
     assert [item["id"] for item in (await lead.get("/v1/skills?type=repair")).json()["items"]] == ["solder"]
     assert (await lead.get("/v1/skills?type=refund")).json()["items"] == []
     assert [step["version"] for step in (await lead.get("/v1/skills/solder/history")).json()["items"]] == [1, 2]
+
+
+async def test_the_skills_matrix_shows_who_can_do_what_and_what_nobody_can(door: Door, lead: httpx.AsyncClient) -> None:
+    await add_team(door.database)
+    await add_team(door.database, "other")
+    for id in ("boards", "magic", "solder"):
+        await add_skill(door.database, id, types=("repair",))
+    await add_agent(door.database, "ann", skills=("solder", "boards"))
+    await add_agent(door.database, "bob", skills=("solder",), presence=Presence.AWAY)
+    await add_agent(door.database, "cid", "other", skills=("magic",))
+
+    first = (await lead.get(f"/v1/teams/{DESK}/skills?limit=2")).json()
+    rest = (await lead.get(f"/v1/teams/{DESK}/skills?limit=2&cursor={first['next_cursor']}")).json()
+
+    rows = [(row["skill"], row["agents"], row["at_work"]) for row in first["items"] + rest["items"]]
+    assert rows == [("boards", ["ann"], 1), ("magic", [], 0), ("solder", ["ann", "bob"], 1)]
+    assert (await lead.get("/v1/teams/mars/skills")).status_code == 404
 
 
 async def test_two_leads_at_once_on_one_team_one_wins(door: Door, lead: httpx.AsyncClient) -> None:

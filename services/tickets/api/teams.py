@@ -10,9 +10,11 @@ from starlette.responses import Response
 from services.tickets.api import staff as routes
 from services.tickets.api.staff import CREATED, ETAG, SKILLS, TEAMS
 from services.tickets.schemas.params import ListCode
-from services.tickets.schemas.staff import NewSkill, NewTeam, SkillPatch, SkillView, StaffChangeView, TeamPatch, TeamView
-from services.tickets.store.staff import SkillRecord, TeamRecord
+from services.tickets.schemas.staff import CoverageView, NewSkill, NewTeam, SkillPatch, SkillView, StaffChangeView, TeamPatch, TeamView
+from services.tickets.store import staff
+from services.tickets.store.staff import TEAM, Coverage, SkillRecord, TeamRecord
 from shared import http
+from shared.errors import NotFound
 
 router: Final = http.Router(tags=["staff"])
 
@@ -63,6 +65,33 @@ async def get_team_history(
 ) -> http.Page[StaffChangeView]:
     """In order, with who did it."""
     return await routes.history(request, TEAMS, team, limit, cursor)
+
+
+@router.get("/v1/teams/{team}/skills", scope="staff:read", operation_id="getSkillsMatrix", summary="Who of a team can do what")
+async def get_skills_matrix(
+    request: Request, team: http.Code, limit: http.Limit = 50, cursor: http.Cursor = None
+) -> http.Page[CoverageView]:
+    """In the order of the skills, those that nobody of the team has among them."""
+    filters = {"list": "skills matrix", "team": team}
+    runtime = routes.runtime(request)
+    after = "" if cursor is None else str(runtime.cursors.decode(cursor, filters, length=1)[0])
+    async with runtime.database.transaction() as tx:
+        if await staff.find(tx, TEAM, team) is None:
+            raise NotFound(f"There is no team {team}.")
+        found = await staff.coverage(tx, team, after=after, limit=limit + 1)
+    following = runtime.cursors.encode([found[limit - 1].skill], filters) if len(found) > limit else None
+    return http.Page(items=[_coverage(each) for each in found[:limit]], next_cursor=following)
+
+
+def _coverage(each: Coverage) -> CoverageView:
+    return CoverageView(
+        skill=each.skill,
+        name=each.name,
+        types=list(each.types),
+        categories=list(each.categories),
+        agents=list(each.agents),
+        at_work=each.at_work,
+    )
 
 
 # ------------------------------------------------------------------ skills

@@ -179,6 +179,17 @@ class SkillView(BaseModel):
     active: bool
 
 
+class CoverageView(BaseModel):
+    """One row of the skills matrix of a team."""
+
+    skill: str
+    name: str
+    types: list[str] = Field(description="of tickets that need it")
+    categories: list[str]
+    agents: list[str] = Field(description="of the team, who have it; none: tickets that need it wait for ever")
+    at_work: int = Field(description="how many of them are present")
+
+
 class StaffChangeView(BaseModel):
     """One step in the life of an agent, a team or a skill."""
 

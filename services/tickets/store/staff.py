@@ -89,6 +89,18 @@ class StaffChange:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One skill in a team: who has it, and how many of them are at work."""
+
+    skill: str
+    name: str
+    types: tuple[str, ...]
+    categories: tuple[str, ...]
+    agents: tuple[str, ...]
+    at_work: int
+
+
 async def find(tx: Transaction, kind: Kind[Record], id: str, *, lock: bool = False) -> Record | None:
     """The record of that id, locked until COMMIT if asked."""
     row = await tx.fetchrow(f"SELECT {', '.join(kind.columns)} FROM {kind.name} WHERE id = $1 {'FOR UPDATE' if lock else ''}", id)
@@ -117,6 +129,26 @@ async def page(tx: Transaction, kind: Kind[Record], where: Mapping[str, Any], *,
 
 
 _LISTS: Final = {"teams", "skills", "tiers", "types", "channels", "categories"}
+
+
+async def coverage(tx: Transaction, team: str, *, after: str, limit: int) -> list[Coverage]:
+    """Who of a team has each skill, in the order of the skills, after that one; also of skills that nobody there has."""
+    rows = await tx.fetch(
+        """
+        SELECT s.id, s.name, s.types, s.categories, coalesce(array_agg(a.id ORDER BY a.id) FILTER (WHERE a.id IS NOT NULL), '{}') AS agents,
+               count(a.id) FILTER (WHERE a.presence = 'present') AS at_work
+          FROM (SELECT id, name, types, categories FROM skill WHERE active AND id > $2 ORDER BY id LIMIT $3) s
+          LEFT JOIN agent a ON a.active AND a.teams @> ARRAY[$1::text] AND s.id = ANY(a.skills)
+         GROUP BY s.id, s.name, s.types, s.categories ORDER BY s.id
+        """,
+        team,
+        after,
+        limit,
+    )
+    return [
+        Coverage(row["id"], row["name"], tuple(row["types"]), tuple(row["categories"]), tuple(row["agents"]), row["at_work"])
+        for row in rows
+    ]
 
 
 async def insert(tx: Transaction, kind: Kind[Record], record: Record) -> bool:
