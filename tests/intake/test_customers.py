@@ -358,7 +358,8 @@ async def test_a_customer_whom_nobody_registered_is_not_found(agent: AsyncClient
 # --- bad input -----------------------------------------------------------------------------------------------------------------------
 
 NEW: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown field": ({"nickname": "x"}, "#/nickname"),
+    "nobody": ({"locale": "en"}, "#"),
+    "unknown field": ({"name": "x", "nickname": "x"}, "#/nickname"),
     "phone that is none": ({"phone": "12345"}, "#/phone"),
     "e-mail that is none": ({"email": "wang@"}, "#/email"),
     "unknown tier": ({"tier": "platinum", "tier_reason": "x"}, "#/tier"),
@@ -400,6 +401,12 @@ async def test_a_wrong_search_is_refused(agent: AsyncClient, query: dict[str, st
 
     assert answer.status_code == 422
     assert all(wrong["pointer"].startswith("?") for wrong in answer.json()["errors"])
+
+
+async def test_a_change_of_nothing_is_refused(agent: AsyncClient) -> None:
+    answer = await change(agent, await register(agent, **WANG))
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "nothing_changed")
 
 
 @pytest.mark.parametrize("field", ["locale", "tier"])

@@ -247,7 +247,7 @@ async def suggested(agent: AsyncClient) -> tuple[dict[str, Any], dict[str, Any],
 async def test_an_accepted_suggestion_is_a_merge_into_the_older_file(agent: AsyncClient) -> None:
     one, other, suggestion = await suggested(agent)
 
-    accepted = await agent.post(f"/v1/merge-suggestions/{suggestion['suggestion_id']}/acceptance", json={})
+    accepted = await agent.post(f"/v1/merge-suggestions/{suggestion['suggestion_id']}/acceptance", json={"reason": "same_person"})
 
     assert accepted.status_code == 200, accepted.text
     assert (accepted.json()["customer_id"], accepted.json()["merged"]) == (one["customer_id"], [other["customer_id"]])
@@ -276,7 +276,8 @@ async def test_a_suggestion_is_decided_once(agent: AsyncClient) -> None:
     url = f"/v1/merge-suggestions/{suggestion['suggestion_id']}"
 
     answers = await asyncio.gather(
-        agent.post(f"{url}/acceptance", json={}), *(agent.post(f"{url}/dismissal", json={"reason": "x"}) for _ in range(3))
+        agent.post(f"{url}/acceptance", json={"reason": "same_person"}),
+        *(agent.post(f"{url}/dismissal", json={"reason": "x"}) for _ in range(3)),
     )
 
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
@@ -333,7 +334,7 @@ async def test_what_does_not_exist_cannot_be_merged_or_decided(agent: AsyncClien
     answers = [
         await merge(agent, {"customer_id": str(uuid4()), "version": 1}, file),
         await unmerge(agent, {"customer_id": str(uuid4())}, 1),
-        await agent.post(f"/v1/merge-suggestions/{uuid4()}/acceptance", json={}),
+        await agent.post(f"/v1/merge-suggestions/{uuid4()}/acceptance", json={"reason": "same_person"}),
         await agent.post(f"/v1/merge-suggestions/{uuid4()}/dismissal", json={"reason": "x"}),
     ]
 

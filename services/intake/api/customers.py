@@ -13,7 +13,7 @@ from starlette.responses import Response
 from services.intake.acceptance import Account, Contact, Rules, identities_of
 from services.intake.api.answering import CREATED, ETAG, changed
 from services.intake.api.callers import caller_of
-from services.intake.api.showing import line, shown
+from services.intake.api.showing import file_id, line, shown
 from services.intake.handlers import files as desk
 from services.intake.handlers.files import Registration
 from services.intake.handlers.merging import NoSuchFile
@@ -82,25 +82,25 @@ def _register_lists(router: http.Router, runtime: Runtime[IntakeSettings]) -> No
         return _page(found[:limit], _following(runtime.cursors, found, limit, filters))
 
     @router.get(ONE + "/contacts", scope="customer:read", operation_id="listCustomerContacts", summary="What we had to do with a customer")
-    async def list_contacts(customer_id: UUID, limit: http.Limit = 50, cursor: http.Cursor = None) -> http.Page[ContactLine]:
+    async def list_contacts(customer_id: http.Code, limit: http.Limit = 50, cursor: http.Cursor = None) -> http.Page[ContactLine]:
         """His requests and what he was told, newest first, with those of customers who were merged into him."""
-        filters = {"list": "contacts", "customer": str(customer_id)}
+        filters = {"list": "contacts", "customer": customer_id}
         before = None if cursor is None else _moment(runtime.cursors.decode(cursor, filters, length=2))
         async with runtime.database.transaction() as tx:
-            file = await _found(tx, customer_id)
+            file = await _found(tx, file_id(customer_id))
             made = await contacts.contacts(tx, await files.family(tx, file.customer_id), before=before, limit=limit + 1)
         last = made[limit - 1] if len(made) > limit else None
         following = None if last is None else runtime.cursors.encode([last.at.isoformat(), str(last.id)], filters)
         return http.Page(items=[ContactLine(**vars(one)) for one in made[:limit]], next_cursor=following)
 
     @router.get(ONE + "/history", scope="customer:read", operation_id="listCustomerHistory", summary="Who changed what in a file")
-    async def list_history(customer_id: UUID, limit: http.Limit = 50, cursor: http.Cursor = None) -> http.Page[ChangeLine]:
+    async def list_history(customer_id: http.Code, limit: http.Limit = 50, cursor: http.Cursor = None) -> http.Page[ChangeLine]:
         """Newest first; of a customer who was merged, his own trail until then is kept under his own id."""
-        filters = {"list": "changes", "customer": str(customer_id)}
+        filters = {"list": "changes", "customer": customer_id}
         before = LAST_VERSION if cursor is None else int(runtime.cursors.decode(cursor, filters, length=1)[0])
         async with runtime.database.transaction() as tx:
-            await _found(tx, customer_id)
-            entries = await files.trail(tx, customer_id, before=before, limit=limit + 1)
+            await _found(tx, file_id(customer_id))
+            entries = await files.trail(tx, file_id(customer_id), before=before, limit=limit + 1)
         following = runtime.cursors.encode([entries[limit - 1].version], filters) if len(entries) > limit else None
         items = [ChangeLine(version=e.version, type=e.type, at=e.at, actor=e.actor, data=dict(e.data)) for e in entries[:limit]]
         return http.Page(items=items, next_cursor=following)
@@ -135,14 +135,14 @@ def _register_file(router: http.Router, runtime: Runtime[IntakeSettings]) -> Non
     @router.get(
         ONE, scope="request:read", responses=ETAG, response_model=CustomerFile, operation_id="getCustomer", summary="A customer's file"
     )
-    async def get_customer(response: Response, customer_id: UUID, by: http.CurrentPrincipal) -> dict[str, Any]:
+    async def get_customer(response: Response, customer_id: http.Code, by: http.CurrentPrincipal) -> dict[str, Any]:
         """A customer sees his own only. Without the scope `customer:read` what he is known by is masked. The id of a customer who was
         merged answers as whoever answers for him, whose version the ETag is."""
-        own = caller_of(by).customer_id
-        if own not in (None, customer_id):
+        own, asked_for = caller_of(by).customer_id, file_id(customer_id)
+        if own not in (None, asked_for):
             raise NoSuchFile
         async with runtime.database.transaction() as tx:
-            file = await shown(tx, customer_id, unmasked=Scope.CUSTOMER_READ in by.scopes)
+            file = await shown(tx, asked_for, unmasked=Scope.CUSTOMER_READ in by.scopes)
         response.headers["ETag"] = http.etag(file["version"])
         return file
 
@@ -154,13 +154,15 @@ def _register_file(router: http.Router, runtime: Runtime[IntakeSettings]) -> Non
         operation_id="changeCustomer",
         summary="Change a customer's file",
     )
-    async def change_customer(customer_id: UUID, body: CustomerPatch, by: http.CurrentPrincipal, version: http.ExpectedVersion) -> Response:
+    async def change_customer(
+        customer_id: http.Code, body: CustomerPatch, by: http.CurrentPrincipal, version: http.ExpectedVersion
+    ) -> Response:
         """What is left out stays. A tier comes with its reason."""
         patch = _patch(body, rules)
 
         async def work(tx: Transaction) -> dict[str, Any]:
-            await desk.update(tx, customer_id, patch, version=version, by=by.id, at=clock.now())
-            return await shown(tx, customer_id, unmasked=True)
+            await desk.update(tx, file_id(customer_id), patch, version=version, by=by.id, at=clock.now())
+            return await shown(tx, file_id(customer_id), unmasked=True)
 
         return await changed(runtime, work, by=by, route=f"PATCH {CUSTOMERS}/{customer_id}", key=None, body=body)
 
@@ -189,16 +191,16 @@ def _register_identities(router: http.Router, runtime: Runtime[IntakeSettings]) 
         summary="Add what a customer is known by",
     )
     async def create_identity(
-        customer_id: UUID, body: IdentityNew, by: http.CurrentPrincipal, version: http.ExpectedVersion, key: http.IdempotencyKey
+        customer_id: http.Code, body: IdentityNew, by: http.CurrentPrincipal, version: http.ExpectedVersion, key: http.IdempotencyKey
     ) -> Response:
         """409 when it is an account and another customer has it. A number or address that others have is added, and a merge suggested."""
         identity = _identity(body.scheme, body.scope, body.value, rules, "/value")
 
         async def work(tx: Transaction) -> File:
-            return await desk.add_identity(tx, customer_id, identity, version=version, by=by.id, at=clock.now())
+            return await desk.add_identity(tx, file_id(customer_id), identity, version=version, by=by.id, at=clock.now())
 
         route = f"POST {CUSTOMERS}/{customer_id}/identities"
-        return await changed(runtime, then_shown(customer_id, work), by=by, route=route, key=key, body=body, status=201)
+        return await changed(runtime, then_shown(file_id(customer_id), work), by=by, route=route, key=key, body=body, status=201)
 
     @router.delete(
         ONE + "/identities/{identity_id}",
@@ -209,14 +211,14 @@ def _register_identities(router: http.Router, runtime: Runtime[IntakeSettings]) 
         summary="Remove what a customer is known by",
     )
     async def delete_identity(
-        customer_id: UUID, identity_id: http.Code, by: http.CurrentPrincipal, version: http.ExpectedVersion
+        customer_id: http.Code, identity_id: http.Code, by: http.CurrentPrincipal, version: http.ExpectedVersion
     ) -> Response:
         """Nobody is recognised as this customer by it any more. The answer is the file afterwards."""
 
         async def work(tx: Transaction) -> File:
-            return await desk.remove_identity(tx, customer_id, identity_id, version=version, by=by.id, at=clock.now())
+            return await desk.remove_identity(tx, file_id(customer_id), identity_id, version=version, by=by.id, at=clock.now())
 
-        return await changed(runtime, then_shown(customer_id, work), by=by, route=f"DELETE {ONE}", key=None)
+        return await changed(runtime, then_shown(file_id(customer_id), work), by=by, route=f"DELETE {ONE}", key=None)
 
     @router.post(
         ONE + "/identities/{identity_id}/verification",
@@ -227,7 +229,7 @@ def _register_identities(router: http.Router, runtime: Runtime[IntakeSettings]) 
         summary="Say that a customer has proven what he is known by",
     )
     async def verify_identity(
-        customer_id: UUID,
+        customer_id: http.Code,
         identity_id: http.Code,
         body: VerificationIn,
         by: http.CurrentPrincipal,
@@ -238,10 +240,10 @@ def _register_identities(router: http.Router, runtime: Runtime[IntakeSettings]) 
         accounts differ."""
 
         async def work(tx: Transaction) -> File:
-            return await desk.verify_identity(tx, customer_id, identity_id, body.method, version=version, by=by.id, at=clock.now())
+            return await desk.verify_identity(tx, file_id(customer_id), identity_id, body.method, version=version, by=by.id, at=clock.now())
 
         route = f"POST {CUSTOMERS}/{customer_id}/identities/{identity_id}/verification"
-        return await changed(runtime, then_shown(customer_id, work), by=by, route=route, key=key, body=body)
+        return await changed(runtime, then_shown(file_id(customer_id), work), by=by, route=route, key=key, body=body)
 
 
 # --- from and to the wire ------------------------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from services.intake.api.answering import ETAG, changed
 from services.intake.api.customers import ONE
-from services.intake.api.showing import line, shown
+from services.intake.api.showing import file_id, line, shown
 from services.intake.handlers import merging
+from services.intake.handlers.merging import NoSuchSuggestion
 from services.intake.identity.masking import masked
 from services.intake.schemas.customers import AcceptIn, CustomerFile, CustomerLine, MergeIn, ReasonIn, SharedOut, SuggestionOut
 from services.intake.settings import IntakeSettings
@@ -44,7 +45,7 @@ def _register_merges(router: http.Router, runtime: Runtime[IntakeSettings]) -> N
         summary="Say that a customer is the same person as another",
     )
     async def merge(
-        customer_id: UUID, body: MergeIn, by: http.CurrentPrincipal, version: http.ExpectedVersion, key: http.IdempotencyKey
+        customer_id: http.Code, body: MergeIn, by: http.CurrentPrincipal, version: http.ExpectedVersion, key: http.IdempotencyKey
     ) -> Response:
         """`into` answers for both from now on; the answer is its file. Nothing is lost: the merged file can be taken out again
         (`/unmerge`). Saying it again changes nothing. 409 when both have accounts in the app, and not the same."""
@@ -52,7 +53,7 @@ def _register_merges(router: http.Router, runtime: Runtime[IntakeSettings]) -> N
         async def work(tx: Transaction) -> dict[str, Any]:
             winner = await merging.merge(
                 tx,
-                customer_id,
+                file_id(customer_id),
                 body.into,
                 version=version,
                 by=by.id,
@@ -74,14 +75,14 @@ def _register_merges(router: http.Router, runtime: Runtime[IntakeSettings]) -> N
         summary="Undo the merge of a customer",
     )
     async def unmerge(
-        customer_id: UUID, body: ReasonIn, by: http.CurrentPrincipal, version: http.ExpectedVersion, key: http.IdempotencyKey
+        customer_id: http.Code, body: ReasonIn, by: http.CurrentPrincipal, version: http.ExpectedVersion, key: http.IdempotencyKey
     ) -> Response:
         """He, and all who were merged into him, stand alone again, known by what was linked in their own files; the answer is his file.
         `If-Match` names the version of whoever answers for him until now."""
 
         async def work(tx: Transaction) -> dict[str, Any]:
-            await merging.unmerge(tx, customer_id, version=version, by=by.id, reason=body.reason, at=clock.now())
-            return await shown(tx, customer_id, unmasked=True)
+            await merging.unmerge(tx, file_id(customer_id), version=version, by=by.id, reason=body.reason, at=clock.now())
+            return await shown(tx, file_id(customer_id), unmasked=True)
 
         return await changed(runtime, work, by=by, route=f"POST /v1/customers/{customer_id}/unmerge", key=key, body=body)
 
@@ -113,12 +114,18 @@ def _register_suggestions(router: http.Router, runtime: Runtime[IntakeSettings])
         operation_id="submitSuggestionAcceptance",
         summary="Merge two customers as suggested",
     )
-    async def accept(suggestion_id: UUID, body: AcceptIn, by: http.CurrentPrincipal, key: http.IdempotencyKey) -> Response:
+    async def accept(suggestion_id: http.Code, body: AcceptIn, by: http.CurrentPrincipal, key: http.IdempotencyKey) -> Response:
         """The answer is the file of whoever answers for both. 409 when somebody has decided before."""
 
         async def work(tx: Transaction) -> dict[str, Any]:
             winner = await merging.accept(
-                tx, suggestion_id, body.into, by=by.id, reason=body.reason, at=clock.now(), despite_accounts=body.despite_accounts
+                tx,
+                _suggestion_id(suggestion_id),
+                body.into,
+                by=by.id,
+                reason=body.reason,
+                at=clock.now(),
+                despite_accounts=body.despite_accounts,
             )
             return await shown(tx, winner, unmasked=True)
 
@@ -131,12 +138,19 @@ def _register_suggestions(router: http.Router, runtime: Runtime[IntakeSettings])
         operation_id="submitSuggestionDismissal",
         summary="Say that two customers are two persons",
     )
-    async def dismiss(suggestion_id: UUID, body: ReasonIn, by: http.CurrentPrincipal) -> SuggestionOut:
+    async def dismiss(suggestion_id: http.Code, body: ReasonIn, by: http.CurrentPrincipal) -> SuggestionOut:
         """The two are not suggested again."""
         async with runtime.database.transaction() as tx:
-            dismissed = await merging.dismiss(tx, suggestion_id, by=by.id, reason=body.reason, at=clock.now())
+            dismissed = await merging.dismiss(tx, _suggestion_id(suggestion_id), by=by.id, reason=body.reason, at=clock.now())
             (item,) = await _told(tx, [dismissed])
         return item
+
+
+def _suggestion_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NoSuchSuggestion("There is no such suggestion.") from None
 
 
 async def _told(tx: Transaction, suggested: list[Suggestion]) -> list[SuggestionOut]:

@@ -18,6 +18,18 @@ from shared.database import Transaction
 _LINE = ("customer_id", "version", "name", "locale", "tier", "registered_at")
 
 
+def file_id(text: str) -> UUID:
+    """The id of a customer in an address; what cannot be one is nobody's.
+
+    Raises:
+        NoSuchFile: see there.
+    """
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NoSuchFile from None
+
+
 async def shown(tx: Transaction, customer_id: UUID, *, unmasked: bool) -> dict[str, Any]:
     """The file that answers for a customer.
 

@@ -50,6 +50,12 @@ class CustomerNew(RequestModel):
     )
 
     @model_validator(mode="after")
+    def _someone(self) -> Self:
+        if not (self.name or self.phone or self.email or self.app_user_id or self.accounts):
+            raise PydanticCustomError("nobody", "Should have a name, or something that the customer is known by")
+        return self
+
+    @model_validator(mode="after")
     def _graded_for_a_reason(self) -> Self:
         if self.tier is not Tier.STANDARD and self.tier_reason is None:
             raise PydanticCustomError("tier_without_reason", "A tier needs a tier_reason")
@@ -78,6 +84,8 @@ class CustomerPatch(RequestModel):
     def _graded_for_a_reason(self) -> Self:
         if (self.tier is None) != (self.tier_reason is None):
             raise PydanticCustomError("tier_without_reason", "A tier needs a tier_reason, and the other way round")
+        if not self.model_fields_set:
+            raise PydanticCustomError("nothing_changed", "Should change something")
         for name in ("locale", "tier"):
             if name in self.model_fields_set and getattr(self, name) is None:
                 raise PydanticCustomError("not_null", "locale and tier cannot be cleared")
@@ -123,7 +131,7 @@ class AcceptIn(RequestModel):
     """Which of the two answers for both from now on; left out: who was registered first."""
 
     into: UUID | None = None
-    reason: Code = Field(default="same_person")
+    reason: Code = Field(examples=["same_person"])
     despite_accounts: Boolean = False
 
 
