@@ -531,7 +531,7 @@ async def test_an_agent_hands_his_ticket_to_a_colleague_with_a_note(tickets_data
     after = await act(tickets_database, number, asked)
 
     async with tickets_database.transaction() as tx:
-        note = (await views.messages(tx, number, after=0, limit=10))[-1]
+        note = (await views.messages(tx, number, after=None, limit=10))[-1]
         history = await views.changes(tx, number)
     event = await assigned(tickets_database, number)
     assert (after.assignee, after.status, after.team) == ("bob", Status.ASSIGNED, DESK)

@@ -109,6 +109,21 @@ async def test_a_message_that_joined_is_proved_by_what_was_given_with_either(doo
         assert (answer.status_code, answer.json()["number"]) == (200, first.reference)
 
 
+async def test_a_key_that_does_not_hold_is_told_so_before_anything_else(door: Door) -> None:
+    stranger = door.client(Authorization="Bearer ak_local_abcd_" + "x" * 43)
+
+    answers = [await stranger.get(f"/v1/track/{reference}") for reference in (await proved(door), a_reference())]
+
+    assert [answer.status_code for answer in answers] == [401, 401]
+
+
+@pytest.mark.parametrize("role", [Role.AGENT, Role.OPS, Role.FINANCE, Role.BOT])
+async def test_no_other_key_than_the_customers_opens_it(door: Door, role: Role) -> None:
+    number = await proved(door)
+
+    assert (await (await door.caller(role)).get(f"/v1/track/{number}")).status_code == 404
+
+
 # ------------------------------------------------------------------ the lock
 
 
