@@ -16,9 +16,11 @@ def show(console: Console, platform: Platform, seconds: float) -> None:
 
 
 def addresses(platform: Platform) -> str:
-    """One line per service, with its documentation."""
-    lines = (f"  {site.service:<10}http://127.0.0.1:{site.port} (http://127.0.0.1:{site.port}/docs)\n" for site in platform.sites)
-    return "".join(lines)
+    """One line per service, with its documentation, and the dashboard."""
+    lines = [f"  {site.service:<10}http://127.0.0.1:{site.port} (http://127.0.0.1:{site.port}/docs)\n" for site in platform.sites]
+    metrics = next(site for site in platform.sites if site.service == "metrics")
+    dashboard = f"  dashboard http://127.0.0.1:{metrics.port}/dashboard (sign in with a key; make demo fills it)\n"
+    return "".join([*lines, dashboard])
 
 
 def places(platform: Platform) -> str:
