@@ -217,6 +217,7 @@ _SOUND: dict[str, dict[str, object]] = {
     "submitSuggestionAcceptance": {"reason": "same_person"},
     "submitSuggestionDismissal": {"reason": "two_persons"},
     "createResend": {},
+    "changeNotificationTemplate": {"wording": None},
     "actOnTicket": {"action": "take"},
     "changeCalendar": {"zone": "UTC", "week": {"monday": [{"from": "09:00", "to": "17:00"}]}},
     "changePolicy": {"calendar": "always", "first_response_seconds": 3600, "resolution_seconds": 7200, "type": "repair"},

@@ -210,4 +210,4 @@ async def test_every_wording_is_listed_with_who_changed_it(manager: AsyncClient)
 async def test_a_kind_or_language_that_does_not_exist_has_no_wording(manager: AsyncClient) -> None:
     assert (await change(manager, OURS, 0, f"{LIST}/horoscope/en")).status_code == 404
     assert (await manager.get(f"{LIST}/horoscope/en/versions")).status_code == 404
-    assert (await change(manager, OURS, 0, f"{LIST}/ticket_reply/fr")).status_code == 422
+    assert (await change(manager, OURS, 0, f"{LIST}/ticket_reply/fr")).status_code == 404

@@ -59,7 +59,7 @@ def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
     )
     async def get_template(response: Response, kind: http.Code, locale: Locale = DEFAULT_LOCALE, status: Status = None) -> TemplateView:
         """Its wording, and subject, text and HTML as a customer would get them, for an invented ticket."""
-        _demand_kind(kind)
+        _demand_sheet(kind, locale)
         async with runtime.database.transaction() as tx:
             found = await store.find(tx, kind, locale.value)
         response.headers["ETag"] = http.etag(found.version)
@@ -73,13 +73,13 @@ def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
         responses=ETAG,
     )
     async def change_template(
-        response: Response, kind: http.Code, locale: Locale, body: TemplateIn, by: http.CurrentPrincipal, seen: http.ExpectedVersion
+        response: Response, kind: http.Code, locale: http.Code, body: TemplateIn, by: http.CurrentPrincipal, seen: http.ExpectedVersion
     ) -> TemplateView:
         """Messages that leave from now on have these words. They can show `{{ number }}`, `{{ text }}` (answers of staff), `{{ link }}`,
         `{{ expires_on }}`, `{{ closes_on }}`, `{{ into }}`, `{{ organisation }}`, `{{ button("...") }}` and `{{ large(number) }}`, and ask
         with `{% if %}` about these, `status`, `reason` and `is_survey`. Who writes and why, and how to decline surveys, is always added."""
-        _demand_kind(kind)
-        draft = Template(kind, locale.value, seen + 1, body.wording)
+        _demand_sheet(kind, locale)
+        draft = Template(kind, locale, seen + 1, body.wording)
         async with runtime.database.transaction() as tx:
             changed = await reword(tx, draft, seen=seen, by=by.id, at=clock.now())
         response.headers["ETag"] = http.etag(changed.version)
@@ -92,23 +92,23 @@ def create_router(runtime: Runtime[IntakeSettings], _desk: Desk) -> http.Router:
         summary="How a message was worded before",
     )
     async def list_versions(
-        kind: http.Code, locale: Locale, limit: http.Limit = 50, cursor: http.Cursor = None
+        kind: http.Code, locale: http.Code, limit: http.Limit = 50, cursor: http.Cursor = None
     ) -> http.Page[TemplateVersion]:
         """The latest first, with who changed it when."""
-        _demand_kind(kind)
-        named = {"list": SHEET, "kind": kind, "locale": locale.value}
+        named = {"list": SHEET, "kind": kind, "locale": locale}
         before = None if cursor is None else int(runtime.cursors.decode(cursor, named, length=1)[0])
+        _demand_sheet(kind, locale)
         async with runtime.database.transaction() as tx:
-            found = await store.history(tx, kind, locale.value, before=before, limit=limit + 1)
+            found = await store.history(tx, kind, locale, before=before, limit=limit + 1)
         following = runtime.cursors.encode([found[limit - 1].version], named) if len(found) > limit else None
         return http.Page(items=[TemplateVersion.model_validate(t, from_attributes=True) for t in found[:limit]], next_cursor=following)
 
     return router
 
 
-def _demand_kind(kind: str) -> None:
-    if kind not in KINDS:
-        raise NoTemplate("There is no message of this kind.")
+def _demand_sheet(kind: str, locale: str) -> None:
+    if kind not in KINDS or locale not in set(Locale):
+        raise NoTemplate("There is no message of this kind in this language.")
 
 
 def _seen(template: Template) -> dict[str, Any]:
