@@ -220,6 +220,8 @@ async def arm_retargeting(tx: Transaction, kind: str, *, since: datetime, due_at
 
 async def arm_regrading(tx: Transaction, kind: str, customers: Collection[UUID], *, due_at: datetime) -> None:
     """Have the open tickets of customers with another tier looked at again at ``due_at``."""
+    # before the timers: a change of service levels sets the same ones while it holds the lock
+    await tx.execute("SELECT pg_advisory_xact_lock_shared($1)", _LOCK)
     await tx.execute(
         """
         INSERT INTO timer (kind, subject, gen, due_at)
