@@ -127,16 +127,16 @@ class Board:
 
     async def _look_for_ever(self) -> None:
         seen: object = None
-        read_at, took = 0.0, 0.0
+        read_at = rests_until = 0.0
         try:
             while not self._health.is_draining:
+                started = clock.monotonic()
                 with suppress_transient():
-                    place = await self._place()
-                    if place != seen or clock.monotonic() - read_at > AGAIN_AFTER:
-                        started = clock.monotonic()
+                    if started >= rests_until and ((place := await self._place()) != seen or started - read_at > AGAIN_AFTER):
                         self._publish(await self._read())
-                        seen, read_at, took = place, started, clock.monotonic() - started
-                await asyncio.sleep(max(LOOK_EVERY, REST * took))
+                        seen, read_at = place, started
+                        rests_until = clock.monotonic() + REST * (clock.monotonic() - started)
+                await asyncio.sleep(LOOK_EVERY)
         finally:
             for listener in self._listeners:
                 listener.drop()

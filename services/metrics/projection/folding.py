@@ -88,6 +88,12 @@ def parts(facts: Facts) -> list[Part]:
 
 
 def _states_of(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> tuple[frozenset[State], frozenset[State]]:
-    old = {state for subject in after if subject in before for state in states(subject, before[subject])}
-    new = {state for subject, facts in after.items() for state in states(subject, facts)}
-    return frozenset(old - new), frozenset(new - old)
+    gone: set[State] = set()
+    come: set[State] = set()
+    for subject, facts in after.items():
+        new = list(states(subject, facts))
+        old = list(states(subject, before[subject])) if subject in before else []
+        if old != new:  # seldom
+            gone.update(old)
+            come.update(new)
+    return frozenset(gone - come), frozenset(come - gone)
