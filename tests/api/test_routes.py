@@ -33,6 +33,7 @@ OPERATORS = {
 ROUTES: dict[str, dict[tuple[str, str], str | None]] = {
     "intake": {
         ("POST", "/v1/requests"): "request:create",
+        ("GET", "/v1/requests"): "request:read",
         ("POST", "/v1/requests/batch"): "request:create",
         ("GET", "/v1/requests/{reference}"): "request:read",
         ("POST", "/v1/requests/{reference}/details"): "request:create",

@@ -256,6 +256,57 @@ async def test_a_request_that_joined_an_earlier_one_says_so(agent: AsyncClient, 
     assert view["status"]["code"] == "resolved"
 
 
+# --- asked by order and by customer ------------------------------------------------------------------------------------------------------
+
+ORDER: dict[str, Any] = {"product": {"order_number": "O-77"}}
+
+
+async def listed(api: AsyncClient, **query: Any) -> list[str]:
+    """The references of all pages, two a page."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        answer = await api.get("/v1/requests", params={"limit": 2, **query, **({"cursor": cursor} if cursor else {})})
+        assert answer.status_code == 200, answer.text
+        found += [item["reference"] for item in answer.json()["items"]]
+        if (cursor := answer.json()["next_cursor"]) is None:
+            return found
+
+
+async def test_a_customer_asks_by_his_order_how_his_requests_stand(app: FastAPI, agent: AsyncClient, intake_database: Database) -> None:
+    foreign = (await hand_in(agent, **ORDER))["reference"]
+    async with client(app, intake_database, Role.CUSTOMER, str(uuid4())) as own:
+        mine = [(await hand_in(own, customer={}, text=str(n), **ORDER))["reference"] for n in range(3)]
+        other = (await hand_in(own, customer={}, text="other"))["reference"]
+        async with intake_database.transaction() as tx:
+            await save(tx, [TicketCopy(mine[0], uuid4(), "resolved", 3)])
+
+        about_order, everything = await listed(own, order_number="O-77"), await listed(own)
+        first = (await own.get("/v1/requests", params={"order_number": "O-77", "locale": "en"})).json()["items"][-1]
+        others = await listed(own, customer_id=str(uuid4()))
+
+    assert about_order == list(reversed(mine))
+    assert everything == [other, *reversed(mine)]
+    assert (first["status"]["code"], first["status"]["text"]) == ("resolved", "It is solved.")
+    assert others == []
+    assert set(await listed(agent, order_number="O-77")) == {foreign, *mine}
+
+
+async def test_what_completed_a_request_is_no_line_of_its_own(agent: AsyncClient) -> None:
+    reference = (await hand_in(agent))["reference"]
+    await add(agent, reference, **ORDER)
+
+    customer_id = (await view_of(agent, reference))["customer_id"]
+
+    assert await listed(agent, customer_id=customer_id) == [reference]
+
+
+async def test_staff_name_whose_requests_they_ask_for(agent: AsyncClient) -> None:
+    answer = await agent.get("/v1/requests")
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "?customer_id")
+
+
 # --- that it was none ------------------------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The REST door: requests and customer files.
 
 callers.py     who is calling              requests.py  requests in, one by one or in batches
+orders.py      requests of a customer or about an order
 following.py   what became of a request, what is added to it, and that it was none
 customers.py   customer files              merges.py    two files are one person
 notifications.py                           messages to customers

@@ -65,6 +65,7 @@ REQUEST: Final = Table(
     Column("entered_by", Text, nullable=False, server_default="system", comment="customer, bot, agent or system"),
     Column("conversation_id", Text, comment="the channel's own conversation, thread or call"),
     Column("completes", Text, comment="reference of the request whose missing fields this one brings"),
+    Column("order_number", Text, comment="of the product that it names"),
     Column("dismissed_at", DateTime(timezone=True)),
     Column("dismissed_by", Text, comment="who verified that there is nothing to do"),
     Column("dismissed_because", Text),
@@ -72,6 +73,7 @@ REQUEST: Final = Table(
     # further messages under a used external_id take effect once per content
     Index("request_reused_content", "channel", "external_id", "content_digest", unique=True, postgresql_where=text("external_id_reused")),
     Index("request_customer", "customer_id", "received_at", "request_id"),
+    Index("request_order", "order_number", "received_at", "request_id", postgresql_where=text("order_number IS NOT NULL")),
     Index("request_completes", "completes", postgresql_where=text("completes IS NOT NULL")),
     CheckConstraint(
         "(dismissed_at IS NULL) = (dismissed_by IS NULL) AND (dismissed_at IS NULL) = (dismissed_because IS NULL)",

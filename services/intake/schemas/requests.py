@@ -310,6 +310,21 @@ class Dismissed(BaseModel):
     reason_code: str
 
 
+class RequestLine(BaseModel):
+    """A request in a list, as it stands."""
+
+    request_id: UUID
+    reference: str
+    received_at: datetime
+    channel: str
+    type: str | None
+    subject: str | None
+    order_number: str | None
+    status: StatusSeen
+    joined: bool
+    ticket: TicketSeen | None
+
+
 class RequestView(BaseModel):
     """A request as it was received, and what became of it."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -75,6 +75,47 @@ async def find(tx: Transaction, reference: str, *, of: UUID | None = None) -> Fo
         row["completes"] or reference,
     )
     return _followed(row, _recorded(first), tuple(map(_recorded, added)))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A request in a list."""
+
+    request_id: UUID
+    reference: str
+    received_at: datetime
+    channel: str
+    type: str | None
+    subject: str | None
+    order_number: str | None
+    locale: str
+    ticket_number: str | None
+    ticket_status: str | None
+    is_dismissed: bool
+
+
+async def of_customers(
+    tx: Transaction, family: Sequence[UUID], order_number: str | None, *, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Line]:
+    """The requests of a customer and of those merged into him, all or about one order, newest first; not what completed them."""
+    whose = "r.customer_id = ANY($4::uuid[]) AND ($5::text IS NULL OR r.order_number = $5)"
+    return [Line(**row) for row in await tx.fetch(_LISTED.format(whose), *(before or (None, None)), limit, list(family), order_number)]
+
+
+async def about_order(tx: Transaction, order_number: str, *, before: tuple[datetime, UUID] | None, limit: int) -> list[Line]:
+    """The requests about an order, whoever's they are, newest first; not what completed them."""
+    rows = await tx.fetch(_LISTED.format("r.order_number = $4"), *(before or (None, None)), limit, order_number)
+    return [Line(**row) for row in rows]
+
+
+_LISTED: Final = """
+    SELECT r.request_id, r.reference, r.received_at, r.channel, r.type, r.subject, r.order_number, r.locale,
+           t.number AS ticket_number, t.status AS ticket_status, r.dismissed_at IS NOT NULL AS is_dismissed
+      FROM request r LEFT JOIN ticket_alias a ON a.reference = r.reference
+           LEFT JOIN ticket_copy t ON t.number = coalesce(a.number, r.reference)
+     WHERE r.completes IS NULL AND {} AND ($1::timestamptz IS NULL OR (r.received_at, r.request_id) < ($1, $2))
+     ORDER BY r.received_at DESC, r.request_id DESC LIMIT $3
+"""
 
 
 async def products_of(tx: Transaction, customer_id: UUID, *, limit: int = 200) -> list[dict[str, str | None]]:

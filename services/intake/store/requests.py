@@ -184,11 +184,11 @@ _INSERT: Final = """
     INSERT INTO request (request_id, reference, customer_id, principal, channel, external_id, external_id_reused, content_digest, type,
                          locale, subject, text, contact, product, attachments, metadata, expected_resolution_at, occurred_at,
                          occurred_at_clamped, received_at, in_reply_to, completeness, missing_fields, entered_by, conversation_id,
-                         completes)
+                         completes, order_number)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bytea[], $9::text[],
                          $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::jsonb[], $15::jsonb[], $16::jsonb[],
                          $17::timestamptz[], $18::timestamptz[], $19::bool[], $20::timestamptz[], $21::text[], $22::float8[], $23::jsonb[],
-                         $24::text[], $25::text[], $26::text[])
+                         $24::text[], $25::text[], $26::text[], $27::text[])
     """
 
 
@@ -226,6 +226,7 @@ def _row(stored: Stored) -> tuple[Any, ...]:
         stored.entered_by,
         sent.conversation_id,
         stored.completes,
+        None if sent.product is None else sent.product.order_number,
     )
 
 

@@ -112,6 +112,7 @@ _REQUESTS: Final = (
       ADD COLUMN entered_by text NOT NULL DEFAULT 'system',
       ADD COLUMN conversation_id text,
       ADD COLUMN completes text,
+      ADD COLUMN order_number text,
       ADD COLUMN dismissed_at timestamptz,
       ADD COLUMN dismissed_by text,
       ADD COLUMN dismissed_because text,
@@ -119,6 +120,8 @@ _REQUESTS: Final = (
           CHECK ((dismissed_at IS NULL) = (dismissed_by IS NULL) AND (dismissed_at IS NULL) = (dismissed_because IS NULL))
     """,
     "CREATE INDEX request_customer ON request (customer_id, received_at, request_id)",
+    "UPDATE request SET order_number = product ->> 'order_number' WHERE product ->> 'order_number' IS NOT NULL",
+    "CREATE INDEX request_order ON request (order_number, received_at, request_id) WHERE order_number IS NOT NULL",
     "CREATE INDEX request_completes ON request (completes) WHERE completes IS NOT NULL",
     "CREATE INDEX ticket_copy_customer ON ticket_copy (customer_id, number)",
     "CREATE INDEX notification_customer ON notification (customer_id, requested_at, event_id)",
@@ -138,6 +141,7 @@ _COMMENTS: Final = {
     "request.entered_by": "customer, bot, agent or system",
     "request.conversation_id": "the channel's own conversation, thread or call",
     "request.completes": "reference of the request whose missing fields this one brings",
+    "request.order_number": "of the product that it names",
     "request.dismissed_by": "who verified that there is nothing to do",
 }
 
