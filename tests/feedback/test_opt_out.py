@@ -92,3 +92,17 @@ async def test_fifty_clicks_to_opt_out_at_once_are_one(feedback_database: Databa
     await asyncio.gather(*(click() for _ in range(50)))
 
     assert len(await told(feedback_database, SurveyOptedOut)) == 1
+
+
+async def test_a_person_who_opts_out_under_two_files_at_once_does_so_once(feedback_database: Database) -> None:
+    async def click(token: str) -> None:
+        async with feedback_database.transaction() as tx:
+            await preferences.opt_out_by_link(tx, token, at=MOMENT)
+
+    for _ in range(10):
+        one, other = uuid4(), uuid4()
+        tokens = [await token_of(feedback_database, await resolve(feedback_database, customer)) for customer in (one, other)]
+        await follow(feedback_database, joined(one, other))
+        await asyncio.gather(*(click(token) for token in tokens))
+
+    assert len(await told(feedback_database, SurveyOptedOut)) == 10

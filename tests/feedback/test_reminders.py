@@ -65,6 +65,8 @@ async def test_nobody_is_reminded_after_his_answer_a_reopening_or_an_opt_out(fee
             async with feedback_database.transaction() as tx:
                 await preferences.opt_out_by_link(tx, token, at=MOMENT)
 
+    # an answer and a reopening end it at once, a wish is looked at when the moment comes
+    assert len(await rows(feedback_database, "SELECT * FROM timer")) == (ended_by in {"opt_out", "consent"})
     await fire(feedback_database, inviting.REMIND, at=MOMENT + 3 * DAY)
 
     assert await told(feedback_database, SurveyReminded) == []

@@ -37,7 +37,6 @@ async def publish(tx: Transaction, form: Form, *, expected: int, by: str, at: da
         VersionStale: somebody else published since.
         Invalid: it is not fit to be published.
     """
-    await store.lock(tx, form.type)
     demand_version(expected, await active_version(tx, form.type))
     require_publishable(form)
     if not await store.publish(tx, form, at=at, by=by):

@@ -46,11 +46,6 @@ async def active(tx: Transaction, type_: FormType) -> Published | None:
     return None if row is None else _published(row)
 
 
-async def lock(tx: Transaction, type_: FormType) -> None:
-    """Nobody else publishes a form of this type meanwhile; while there is none yet, `publish` tells who came first."""
-    await tx.execute("SELECT 1 FROM form WHERE type = $1 ORDER BY version FOR UPDATE", type_.value)
-
-
 async def version_of(tx: Transaction, type_: FormType, version: int) -> Published | None:
     """One version."""
     row = await tx.fetchrow("SELECT * FROM form WHERE type = $1 AND version = $2", type_.value, version)
@@ -65,6 +60,7 @@ async def all_versions(tx: Transaction, types: Collection[FormType]) -> list[Pub
 
 async def publish(tx: Transaction, form: Form, *, at: datetime, by: str) -> bool:
     """Write a new version, which holds from now on; False when somebody else wrote that version first."""
+    # waits for whoever publishes at the same moment; the insert then finds his version
     await tx.execute("UPDATE form SET is_active = false WHERE type = $1 AND is_active", form.type.value)
     tag = await tx.execute(
         """INSERT INTO form (type, version, is_active, definition, published_at, published_by)
