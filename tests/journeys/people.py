@@ -14,6 +14,7 @@ import httpx
 from tests.journeys.platform import Platform
 from tests.waiting import eventually
 
+TRACKING_LINK: Final = re.compile(r"https?://\S+/track/\S+\?t=\S+")
 LINK: Final = re.compile(r"https?://\S+/s/[A-Za-z0-9_-]{32}")
 
 
@@ -44,6 +45,14 @@ class Customer:
             return [text for text in texts if contains in text]
 
         return (await eventually(look))[0]
+
+    async def track(self, mail: str) -> str:
+        """The tracking page that the link of a mail opens; the link is the proof."""
+        match = TRACKING_LINK.search(mail)
+        assert match is not None
+        page = await self.client.get(match[0], follow_redirects=True)
+        assert page.status_code == 200, page.text
+        return page.text
 
     async def survey_link(self) -> str:
         """The link of the survey mail."""

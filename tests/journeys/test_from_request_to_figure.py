@@ -15,7 +15,7 @@ pytestmark = pytest.mark.journey
 
 async def test_a_request_is_solved_rated_and_counted(customer: Customer, agent: Staff, manager: Staff, team: str) -> None:
     number = await customer.write("空调不制冷,显示 E4。", type="repair", product={"model": "KFR-35GW"})
-    assert f"/track/{number}?t=" in await customer.mail("我们已收到您的服务请求")
+    assert number in await customer.track(await customer.mail("我们已收到您的服务请求"))
     await agent.solve(number, team=team, reply="您好,师傅已更换风机,请再试一下。")
 
     await customer.mail("师傅已更换风机")
