@@ -362,6 +362,20 @@ async def test_what_waits_for_a_team_that_is_dissolved_goes_to_who_takes_it_now(
     assert (found.team, found.assignee) == (DESK, "ann")
 
 
+async def test_what_nobody_takes_any_more_waits_until_there_is_a_team_for_it(tickets_database: Database, runtime: AnyRuntime) -> None:
+    await add_team(tickets_database, "repairs", types=("repair",))
+    number = await waiting(tickets_database, type="repair")
+    await change_team(tickets_database, "repairs", active=False)
+    await timers_fire(tickets_database, runtime)
+    assert (await ticket(tickets_database, number)).team == "repairs"
+
+    await add_team(tickets_database)
+    await add_agent(tickets_database, "ann")
+    await timers_fire(tickets_database, runtime)
+
+    assert await owner(tickets_database, number) == "ann"
+
+
 # ------------------------------------------------------------------ back to the queue
 
 

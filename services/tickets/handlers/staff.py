@@ -123,7 +123,9 @@ async def _conclude(tx: Transaction, kind: Kind[Record], before: Record | None, 
         case AgentRecord():
             await _about_agent(tx, before, after)
         case TeamRecord():
-            await queues.arm_hand_out(tx, [after.id])
+            # what waits for a team that is no more may be this one's now
+            dissolved = {team.id for team in await assignments.teams(tx) if not team.is_active}
+            await queues.arm_hand_out(tx, sorted({after.id} | dissolved))
         case SkillRecord():
             await queues.arm_hand_out(tx, [team.id for team in await assignments.teams(tx) if team.is_active])
     await outbox.append(tx, _events(after, by, at))

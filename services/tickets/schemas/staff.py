@@ -32,7 +32,19 @@ def _no_number(id: str) -> str:
     return id
 
 
-AgentId = Annotated[Code, AfterValidator(_no_number), Field(description="principal id of his API key; no telephone number, no address")]
+def _nobodys_word(id: str) -> str:
+    """The words that stand for who acts where nobody of the staff does."""
+    if id in ("system", "customer"):
+        raise PydanticCustomError("id_reserved", "Is a word of ours")
+    return id
+
+
+AgentId = Annotated[
+    Code,
+    AfterValidator(_no_number),
+    AfterValidator(_nobodys_word),
+    Field(description="principal id of his API key; no telephone number, no address"),
+]
 Codes = Annotated[tuple[ListCode, ...], Field(max_length=MANY), AfterValidator(_each_once)]
 Types = Annotated[tuple[RequestType, ...], Field(max_length=MANY), AfterValidator(_each_once)]
 Channels = Annotated[tuple[Channel, ...], Field(max_length=MANY), AfterValidator(_each_once)]
