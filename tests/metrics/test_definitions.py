@@ -277,6 +277,12 @@ def test_an_invitation_counts_when_it_was_sent_and_is_answered_when_it_is() -> N
     assert counted("survey_response_rate", asked) == {"denominator": [at(START)] * 2, "numerator": [at(START)]}
 
 
+def test_the_question_whether_a_complaint_is_solved_is_no_survey() -> None:
+    asked = [invited(1, form="S1.1"), invited(2, form="S1.1"), answer(2, START + DAY, form="S1.1", solved="yes")]
+
+    assert counted("survey_response_rate", asked) == {}
+
+
 def test_an_invitation_that_a_reopening_cancelled_was_none() -> None:
     assert counted("survey_response_rate", [invited(1), survey_cancelled(1, START + HOUR)]) == {}
 

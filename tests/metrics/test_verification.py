@@ -21,7 +21,7 @@ from services.metrics.store import rollups as rollup_rows
 from shared.database import Database
 from shared.events.envelope import Event
 from tests.conftest import emptied
-from tests.metrics.builders import DAY, HOUR, Story, in_batches, numbered, random_history
+from tests.metrics.builders import DAY, HOUR, Story, in_batches, invited, numbered, random_history
 from tests.metrics.database import differences, recorded, rollups
 from tests.metrics.test_projection_laws import rollups_of, shuffled
 
@@ -62,6 +62,28 @@ async def test_a_row_that_somebody_changed_is_found_and_named(metrics_database: 
     (found,) = await differences(metrics_database)
     assert (found.kpi, found.dimension, found.value, found.measure) == ("sla_first_response", "channel", "web", "numerator")
     assert (found.expected, found.actual) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ("UPDATE kpi_cell SET n = n + 1 WHERE kpi = 'tickets_opened'", ("tickets_opened", "cell")),
+        ("DELETE FROM kpi_cell WHERE kpi = 'first_response_time'", ("first_response_time", "cell")),
+        ("UPDATE open_span SET until = until - 1 WHERE run = 1", ("backlog", "row")),
+        ("UPDATE open_span SET team = 'returns'", ("backlog", "row")),
+        ("DELETE FROM open_span", ("backlog", "row")),
+        ("UPDATE complaint SET ended_at = ended_at - 1", ("repeat_complaint_rate", "row")),
+        ("UPDATE customer_alias SET into_customer_id = customer_id", ("customers", "row")),
+        ("INSERT INTO customer_alias VALUES (1, 'x', 'y')", ("customers", "row")),
+    ],
+)
+async def test_whatever_somebody_changed_is_found(metrics_database: Database, change: str, where: tuple[str, str]) -> None:
+    await recorded(metrics_database, [numbered(random_history(17, 40))])
+
+    async with metrics_database.transaction() as tx:
+        await tx.execute(change)
+
+    assert where in {(found.kpi, found.dimension) for found in await differences(metrics_database)}
 
 
 async def test_a_row_of_a_figure_that_nobody_defined_is_found(metrics_database: Database) -> None:
@@ -158,6 +180,7 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "observes no survey": _replaced(observing.feedback.SurveyAnswered, "TYPE", "survey.answered.v9"),
     "observes no anonymous answer": _replaced(observing.feedback.SurveyAnsweredAnonymously, "TYPE", "survey.answered.v9"),
     "observes no invitation": _replaced(observing.feedback.SurveyInvited, "TYPE", "survey.invited.v9"),
+    "the question whether a complaint is solved is a survey": _replaced(observing, "SERVICE_QUESTION", "S9"),
     "an invitation that a reopening cancelled stays": _replaced(observing.feedback.SurveyCancelled, "TYPE", "survey.cancelled.v9"),
     "counts durations by the minute": _replaced(tickets, "duration_class", _whole_minutes),
     "waits for a first word on the web": _replaced(rules, "CHAT", frozenset({"chat", "bot", "web"})),
@@ -190,6 +213,7 @@ def _edges() -> Iterator[Event]:
     back = Story("AS-BACK").later(5 * HOUR).breached("first_response").merged()
     back.first_response.due_at, back.first_response.policy_version = back.at + 2 * HOUR, 2
     yield from back.unmerged().events
+    yield invited(9_001, form="S1.1")
 
 
 def _telling_history() -> list[list[Entry]]:

@@ -34,6 +34,8 @@ OPEN: Final = frozenset(
     {"new", "triaged", "assigned", "in_progress", "waiting_customer", "waiting_parts", "waiting_third_party"},
 )
 """Statuses in which a ticket still has to be solved."""
+SERVICE_QUESTION: Final = "S1"
+"""Form of the one question whether a complaint is solved: a message of the service, no survey that somebody may leave unanswered."""
 _NOTHING: Final = TargetFacts()
 
 
@@ -46,7 +48,7 @@ def observe(entry: Entry) -> tuple[Subject, Facts] | None:
             return _customer(entry, entry.data["into_customer_id"])
         case intake.CustomerUnmerged.TYPE:
             return _customer(entry, None)
-        case feedback.SurveyInvited.TYPE:
+        case feedback.SurveyInvited.TYPE if entry.data["form"].partition(".")[0] != SERVICE_QUESTION:
             return _survey(entry), SurveyFacts(invited=_moment(entry))
         case feedback.SurveyCancelled.TYPE:
             return _survey(entry), SurveyFacts(cancelled=_moment(entry))

@@ -97,7 +97,8 @@ _SURVEY_RESPONSE_RATE: Final = """
   SELECT at, m.measure, 1 AS n, dims
     FROM (SELECT DISTINCT ON (data->>'invitation_id') data->>'invitation_id' AS invitation, (data->>'occurred_at')::bigint AS at,
                  data->'dimensions' AS dims
-            FROM event_log WHERE type = 'survey.invited.v1' ORDER BY data->>'invitation_id', seq) invited
+            FROM event_log WHERE type = 'survey.invited.v1' AND split_part(data->>'form', '.', 1) <> 'S1'
+           ORDER BY data->>'invitation_id', seq) invited
     LEFT JOIN (SELECT DISTINCT data->>'invitation_id' AS invitation, true AS is_answered
                  FROM event_log WHERE type = 'survey.answered.v1') answered USING (invitation)
     LEFT JOIN (SELECT DISTINCT data->>'invitation_id' AS invitation, true AS is_cancelled
