@@ -68,6 +68,7 @@ async def test_a_merged_ticket_counts_nowhere_and_the_other_one_goes_on(door: Do
     assert isinstance(linked, TicketLinked)
     assert (linked.other_number, linked.kind, linked.removed) == (child, "merged", False)
     assert not {"ticket.resolved.v1", "ticket.closed.v1"} & set(await types_told(door.database, child))
+    assert not [name for name in await types_told(door.database, child) if name.startswith("sla.")]
 
 
 async def test_a_reply_to_the_first_of_a_chain_lands_in_the_last(door: Door, agent: httpx.AsyncClient, me: UUID) -> None:
