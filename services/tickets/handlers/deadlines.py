@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.tickets.handlers import assigning, queues
 from services.tickets.proof import Tracking
-from services.tickets.sla import ServiceLevels
+from services.tickets.sla import ServiceLevels, TargetName
 from services.tickets.store import loading, words
 from services.tickets.store.levels import service_levels
 from services.tickets.workflow.actions import advance, pass_time, record
@@ -40,11 +40,19 @@ async def fire(tx: Transaction, timers: Sequence[Timer], tracking: Tracking | No
     # in order of time: of two deadlines of one ticket the earlier is told first
     for timer in sorted(timers, key=lambda timer: timer.due_at):
         ticket = docket.get(timer.subject)
-        if ticket is not None and (timer.kind == RETARGET or deadlines(ticket).get(timer.kind) == timer.due_at):
+        if ticket is not None and _is_due(ticket, timer):
             docket.record(*_meet(ticket, timer, levels, tiers))
     await assigning.save(tx, docket, {}, await queues.see_to(tx, docket, of_staff))
     await outbox.append(tx, docket.events)
     log.info("deadlines_passed", fired=len(docket.history))
+
+
+def _is_due(ticket: Ticket, timer: Timer) -> bool:
+    """A timer that its ticket has outlived does nothing; one of a target tells whatever of it has passed."""
+    if timer.kind == RETARGET:
+        return True
+    due = deadlines(ticket).get(timer.kind)
+    return due is not None and (due <= timer.due_at if timer.kind in set(TargetName) else due == timer.due_at)
 
 
 async def _tiers(tx: Transaction, docket: Docket, timers: Sequence[Timer]) -> Mapping[UUID, str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from uuid import UUID
 from zoneinfo import ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from services.tickets.assignment.staff import Tier
@@ -138,8 +138,10 @@ class CalendarBody(RequestModel):
 class WindowView(BaseModel):
     """A stretch of a day."""
 
-    start: str = Field(serialization_alias="from")
-    end: str = Field(serialization_alias="to", description="at or before `from`: on the next day")
+    model_config = ConfigDict(populate_by_name=True)
+
+    start: str = Field(alias="from")
+    end: str = Field(alias="to", description="at or before `from`: on the next day")
 
 
 class WeekView(BaseModel):
