@@ -240,21 +240,3 @@ async def suggest_merges(tx: Transaction, pairs: Iterable[tuple[UUID, UUID]], at
         [other for _, other in ordered],
         at,
     )
-
-
-async def mail_addresses(tx: Transaction, customer_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """Where to write to each customer: his primary address, or else the one that he gave last. Customers without one are left out.
-
-    A customer who was merged is written to as the one who answers for him.
-    """
-    rows = await tx.fetch(
-        """
-        SELECT DISTINCT ON (c.customer_id) c.customer_id, i.address
-          FROM customer c JOIN customer s ON s.customer_id = c.survivor_id
-               JOIN customer_identity i ON i.customer_id = s.customer_id AND i.scheme = 'email'
-         WHERE c.customer_id = ANY($1::uuid[])
-         ORDER BY c.customer_id, (i.value IS NOT DISTINCT FROM s.primary_email) DESC, i.linked_at DESC, i.value
-        """,
-        list(set(customer_ids)),
-    )
-    return {row["customer_id"]: row["address"] for row in rows}
