@@ -15,7 +15,7 @@ from services.tickets.workflow.evolution import replay
 from shared import clock
 from shared.auth import Role
 from shared.database import Database
-from shared.events.intake import CustomerGraded
+from shared.events.intake import CustomerGraded, CustomerMerged, CustomerRegistered
 from shared.events.tickets import SlaRetargeted, TicketOpened
 from shared.timers import TimerLoop, TimerSpec
 from tests.tickets.builders import DAY, HOUR, NOON, customer_registered, request_received
@@ -346,6 +346,43 @@ async def test_a_customer_who_is_graded_up_is_answered_sooner(door: Door, manage
     assert (found.tier, found.first_response.budget, found.first_response.promise.policy.id) == ("vip", HOUR, "vip")
     retargeted = [event for event in await told(tickets_database, request.reference) if isinstance(event, SlaRetargeted)]
     assert [(event.target, event.dimensions.tier) for event in retargeted] == [("first_response", "vip"), ("resolution", "vip")]
+
+
+async def test_whoever_turns_out_to_be_a_graded_customer_is_answered_sooner(
+    door: Door, manager: httpx.AsyncClient, tickets_database: Database
+) -> None:
+    await put(manager, "/v1/policies/vip", POLICY | {"tier": "vip"})
+    other, known = customer_registered(), customer_registered(tier="vip")
+    request = request_received(customer_id=other.customer_id, occurred_at=clock.now())
+    await take_in(tickets_database, other, known, request)
+
+    await take_in(tickets_database, merged(other, known))
+    await fire(tickets_database)
+
+    assert (await ticket(tickets_database, request.reference)).first_response.promise.policy.id == "vip"
+
+
+async def test_a_grade_reaches_the_tickets_under_all_ids_of_the_person(
+    door: Door, manager: httpx.AsyncClient, tickets_database: Database
+) -> None:
+    await put(manager, "/v1/policies/vip", POLICY | {"tier": "vip"})
+    other, known = customer_registered(), customer_registered()
+    request = request_received(customer_id=other.customer_id, occurred_at=clock.now())
+    await take_in(tickets_database, other, known, request, merged(other, known))
+    await fire(tickets_database)
+
+    graded = CustomerGraded(
+        occurred_at=clock.now(), customer_id=known.customer_id, tier="vip", previous_tier="standard", reason="contract", actor="lead-1"
+    )
+    await take_in(tickets_database, graded)
+    await fire(tickets_database)
+
+    assert (await ticket(tickets_database, request.reference)).tier == "vip"
+
+
+def merged(one: CustomerRegistered, into: CustomerRegistered) -> CustomerMerged:
+    """Somebody found that two files are one person."""
+    return CustomerMerged(occurred_at=clock.now(), customer_id=one.customer_id, into_customer_id=into.customer_id, actor="lead-1")
 
 
 # ------------------------------------------------------------------ the reckoning

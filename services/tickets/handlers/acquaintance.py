@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.tickets.store import customers, levels
+from services.tickets.store import candidates, customers, levels
 from services.tickets.workflow.ticket import RETARGET
 from shared import clock
 from shared.database import Transaction
@@ -36,5 +36,7 @@ async def keep(tx: Transaction, events: Sequence[Event]) -> None:
     await customers.save(tx, files)
     await customers.grade(tx, tiers)
     await customers.merge(tx, merged)
-    if graded := {event.customer_id for event in events if isinstance(event, CustomerGraded)}:
-        await levels.arm_regrading(tx, RETARGET, graded, due_at=clock.now())
+    if graded := {event.customer_id for event in events if isinstance(event, CustomerGraded | CustomerMerged)}:
+        # tickets keep the id that they were written with, so a person's are found under all his ids
+        persons = await candidates.families(tx, graded)
+        await levels.arm_regrading(tx, RETARGET, set().union(*(ids for _, ids in persons.values())), due_at=clock.now())

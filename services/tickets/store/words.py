@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.tickets.store.customers import canonical
 from shared.database import Transaction, column
 
 DEFAULT_TIER = "standard"
@@ -82,6 +83,9 @@ async def known_messages(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
 
 
 async def tiers(tx: Transaction, customer_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Tier of each customer that is known."""
-    rows = await tx.fetch("SELECT id, tier FROM customer WHERE id = ANY($1)", list(customer_ids))
-    return {row["id"]: row["tier"] for row in rows}
+    """Tier of each customer that is known; of one who was merged, that of the customer under whom he is found now."""
+    tops = await canonical(tx, customer_ids)
+    rows = await tx.fetch("SELECT id, tier FROM customer WHERE id = ANY($1)", list({*tops, *tops.values()}))
+    known = {row["id"]: row["tier"] for row in rows}
+    # the other one's file may not have been told of yet: then his own tier holds
+    return {id: known[found] for id, top in tops.items() if (found := top if top in known else id) in known}
