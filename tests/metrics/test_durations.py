@@ -172,6 +172,16 @@ def test_a_mean_of_few_is_shown_and_not_judged() -> None:
 
 
 @pytest.mark.pure
+def test_the_quick_share_of_few_is_told_by_its_counts_alone() -> None:
+    counts = {"business_ms": 9 * 10_000, f"business_{duration_class(10_000)}": 9, "within": 8}
+
+    found = figure(DEFINITIONS["online_response_time"], counts, 30).within
+
+    assert found is not None
+    assert (found.value, found.interval, found.numerator, found.denominator) == (None, None, 8, 9)
+
+
+@pytest.mark.pure
 @pytest.mark.parametrize(("seconds", "verdict"), [(10, Verdict.MET), (60, Verdict.MISSED)])
 def test_an_online_response_time_is_judged_by_its_mean(seconds: int, verdict: Verdict) -> None:
     counts = {"business_ms": 40 * seconds * 1000, f"business_{duration_class(seconds * 1000)}": 40}

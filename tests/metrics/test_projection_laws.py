@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.metrics.facts import Facts, Subject, merge
-from services.metrics.projection import DIMENSIONS, TOTAL, RowKey, fold, observed
+from services.metrics.projection import DIMENSIONS, TOTAL, RowKey, Span, State, Unit, fold, observed
+from services.metrics.projection.states import FOREVER
 from services.metrics.reduction import Entry
 from tests.metrics.builders import in_batches, numbered, random_history
 
@@ -34,6 +35,21 @@ def rollups_of(batches: Sequence[Sequence[Entry]]) -> Rollups:
     return {key: n for key, n in rollups.items() if n}
 
 
+def tables_of(batches: Sequence[Sequence[Entry]]) -> tuple[Mapping[Unit, int], frozenset[State]]:
+    """The cells and the rows that such a metrics ends with."""
+    known: dict[Subject, Facts] = {}
+    cells: Counter[Unit] = Counter()
+    rows: set[State] = set()
+    for batch in batches:
+        change = fold(known, observed(batch))
+        assert change.gone <= rows
+        assert not change.come & rows
+        known |= change.facts
+        cells.update(change.units)
+        rows = rows - change.gone | change.come
+    return {unit: n for unit, n in cells.items() if n}, frozenset(rows)
+
+
 def shuffled(entries: Sequence[Entry], chance: random.Random) -> list[Entry]:
     """Any order, across topics and within a ticket."""
     return chance.sample(list(entries), len(entries))
@@ -42,6 +58,23 @@ def shuffled(entries: Sequence[Entry], chance: random.Random) -> list[Entry]:
 @given(histories, chances)
 def test_the_order_of_events_and_the_size_of_batches_do_not_matter(entries: list[Entry], chance: random.Random) -> None:
     assert rollups_of(in_batches(shuffled(entries, chance), chance)) == rollups_of([entries])
+
+
+@given(histories, chances)
+def test_cells_spans_complaints_and_aliases_do_not_depend_on_order_or_repetition(entries: list[Entry], chance: random.Random) -> None:
+    again = chance.sample(entries, chance.randrange(1, len(entries) + 1))
+
+    assert tables_of(in_batches(shuffled([*entries, *again], chance), chance)) == tables_of([entries])
+
+
+@given(histories)
+def test_a_ticket_is_open_in_one_span_at_a_time(entries: list[Entry]) -> None:
+    _, rows = tables_of([entries])
+
+    spans = [row for row in rows if isinstance(row, Span)]
+    assert all(span.since < span.until for span in spans)
+    assert len({(span.ticket, span.run) for span in spans}) == len(spans)
+    assert sum(span.until == FOREVER for span in spans) == len({span.ticket for span in spans if span.until == FOREVER})
 
 
 @given(histories, chances)

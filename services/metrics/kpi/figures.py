@@ -23,10 +23,10 @@ SHOWN_AT_ANY_SIZE: Final = frozenset({Kind.MEAN, Kind.DURATION, Kind.AGE})
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Of the durations, those within a limit (seconds)."""
+    """Of the durations, those within a limit (seconds); of few only the counts, as of any rate."""
 
     limit: float
-    value: float
+    value: float | None
     numerator: int
     denominator: int
     interval: Interval | None
@@ -123,6 +123,8 @@ def _duration(definition: Definition, counts: Counts, clock: Clock) -> Figure:
 def _share(limit: float | None, numerator: int, denominator: int) -> Share | None:
     if limit is None or denominator == 0:
         return None
+    if small_sample(denominator) is SmallSample.COUNTS_ONLY:
+        return Share(limit, None, numerator, denominator, None)
     return Share(limit, numerator / denominator, numerator, denominator, intervals.wilson(numerator, denominator))
 
 

@@ -34,7 +34,7 @@ class ShareOut(Answer):
     """Of the durations, those within a limit."""
 
     limit: float = Field(description="Seconds, inclusive.")
-    value: float
+    value: float | None = Field(description="Null below ten cases, as of any rate.")
     numerator: int
     denominator: int
     ci95: tuple[float, float] | None
