@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from services.intake.acceptance import Contact
 from services.intake.carriers import Carried, Carrier, Delivered, Letter, carriers_of
 from services.intake.consumer import handle
-from services.intake.delivery import deliver, deliver_due
+from services.intake.delivery import deliver, deliver_due, loop
 from services.intake.handlers import notifications
 from services.intake.sending import GIVE_UP_AFTER
 from services.intake.settings import IntakeSettings
@@ -157,6 +157,27 @@ async def test_a_crash_between_carrying_and_writing_down_repeats_the_same_mail(
     (after,) = mails(tmp_path)
     assert after.as_bytes() == before.as_bytes()
     assert len(await ended(runtime.database)) == 1
+
+
+async def test_a_database_that_stumbles_between_carrying_and_writing_down_costs_no_second_mail(
+    runtime: Runtime[IntakeSettings], customer: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_ids = await ask(runtime.database, *(reply(customer) for _ in range(3)))
+    stumbles = iter([ConnectionResetError(), OSError()])
+    conclude = notifications.conclude
+
+    async def stumble(*args: Any, **named: Any) -> Any:
+        if (error := next(stumbles, None)) is not None:
+            raise error
+        return await conclude(*args, **named)
+
+    monkeypatch.setattr(notifications, "conclude", stumble)
+    monkeypatch.setattr(loop, "SHORT_PAUSE", 0.0)
+    async with smtp_sink() as sink:
+        await deliver_due(runtime, by_server(runtime.settings, sink))
+        assert await deliver_due(runtime, by_server(runtime.settings, sink)) == 0
+
+    assert len(sink.mails) == len(event_ids) == len(await ended(runtime.database))
 
 
 async def test_two_processes_do_not_deliver_the_same_message(
@@ -307,6 +328,29 @@ async def test_one_message_that_cannot_be_composed_does_not_hold_up_the_others(
 
     assert [mail["To"] for mail in mails(tmp_path)] == ["wang@example.com"]
     assert sorted(row["status"] for row in await rows(runtime.database, "notification")) == ["delivered", "pending"]
+
+
+async def test_no_line_of_the_log_names_a_customer_s_address_or_words(
+    runtime: Runtime[IntakeSettings], customer: UUID, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await take_one(runtime.database, incoming(email="li@example.com"))
+    async with runtime.database.transaction() as tx:
+        broken = await tx.fetchval(
+            "UPDATE customer_identity SET address = E'li@example.com\\r\\nBcc: x@y.z' WHERE value = 'li@example.com' RETURNING customer_id"
+        )
+    await ask(runtime.database, reply(broken), reply(customer, text="Please send us a photo."), invitation(uuid4()))
+
+    async with smtp_sink() as sink:
+        for refusal in ("451 wang@example.com is greylisted", "550 wang@example.com is unknown"):
+            sink.refusals["wang@example.com"] = refusal
+            await deliver_due(runtime, by_server(runtime.settings, sink))
+            await make_due(runtime.database)
+
+    written = "".join(capsys.readouterr())
+    for action in ("mail_not_composed", "message_not_carried", "notification_ended"):
+        assert action in written
+    for personal in ("example.com", "y.z", "photo", "王伟"):
+        assert personal not in written.replace("aftercare.example", "")
 
 
 # --- the loop ------------------------------------------------------------------------------------------------------------------------
