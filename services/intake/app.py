@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.intake.api import Desk, customers, following, merges, notifications, orders, requests, templates, writer_of_answers
+from services.intake.api import Desk, customers, following, identities, merges, notifications, orders, requests, templates
+from services.intake.api.callers import writer_of_answers
 from services.intake.batcher import Batcher
 from services.intake.carriers import carriers_of
 from services.intake.handlers.acknowledgement import Receipts
@@ -39,7 +40,7 @@ def create_app(runtime: Runtime[IntakeSettings]) -> FastAPI:
     app = http.create_app(runtime, title="Aftercare intake", description=DESCRIPTION, lifespan=lifespan)
     for routes in (requests, following, notifications, templates):
         app.include_router(routes.create_router(runtime, desk))
-    for files in (orders, customers, merges):
+    for files in (orders, customers, identities, merges):
         app.include_router(files.create_router(runtime))
     return app
 

@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 
 from services.intake.reference import parse
-from services.intake.schemas.requests import BatchAnswer, RequestAccepted, RequestIn
+from services.intake.schemas.answers import BatchAnswer, RequestAccepted
+from services.intake.schemas.requests import RequestIn
 from services.intake.settings import IntakeSettings
 from services.intake.store.tickets import TicketCopy, save, save_aliases
 from shared import clock

@@ -23,6 +23,9 @@ REQUEST: dict[str, Any] = {"channel": "web", "customer": {"phone": "13800138000"
 WANG: dict[str, Any] = {"name": "王伟", "phone": "13800138000", "email": "Wang.Wei@example.com"}
 
 
+ACCOUNTS = [{"scheme": "line", "scope": "1653", "value": "U4af:9"}, {"scheme": "telegram", "value": "42:7"}]
+
+
 async def register(agent: AsyncClient, **fields: Any) -> dict[str, Any]:
     answer = await agent.post("/v1/customers", json=fields)
     assert answer.status_code == 201, answer.text
@@ -296,10 +299,10 @@ async def test_the_file_shows_the_whole_history_of_contacts(agent: AsyncClient, 
 
 
 async def test_a_customer_is_found_by_exactly_what_he_is_known_by(agent: AsyncClient) -> None:
-    file = await register(agent, **WANG, accounts=[{"scheme": "line", "scope": "1653", "value": "U4af:9"}])
+    file = await register(agent, **WANG, accounts=ACCOUNTS)
     await register(agent, name="李娜", email="li@example.com")
 
-    for identity in ("phone:138 0013 8000", "email:WANG.wei@example.com", "line:1653:U4af:9"):
+    for identity in ("phone:138 0013 8000", "email:WANG.wei@example.com", "line:1653:U4af:9", "telegram:42:7"):
         found = (await agent.get("/v1/customers", params={"identity": identity})).json()["items"]
         assert [one["customer_id"] for one in found] == [file["customer_id"]], identity
     assert (await agent.get("/v1/customers", params={"identity": "phone:13700137000"})).json()["items"] == []

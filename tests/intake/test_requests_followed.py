@@ -10,7 +10,8 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 
-from services.intake.schemas.requests import DetailsIn, RequestAccepted, RequestView
+from services.intake.schemas.answers import RequestAccepted, RequestView
+from services.intake.schemas.details import DetailsIn
 from services.intake.store.tickets import TicketCopy, save, save_aliases
 from shared.auth import Role
 from shared.database import Database

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -10,15 +9,14 @@ from uuid import UUID
 from fastapi import Query
 from starlette.responses import Response
 
-from services.intake.acceptance import Account, Contact, Rules, identities_of
 from services.intake.api.answering import CREATED, ETAG, changed
 from services.intake.api.callers import caller_of
+from services.intake.api.reading import first_patch, identities_of_new, identity_asked_for, patch_of, rules_of
 from services.intake.api.showing import file_id, line, shown
 from services.intake.handlers import files as desk
 from services.intake.handlers.files import Registration
 from services.intake.handlers.merging import NoSuchFile
-from services.intake.identity import Identity, Scheme
-from services.intake.identity.file import File, Patch, Tier
+from services.intake.identity.file import File, Tier
 from services.intake.schemas.customers import (
     ChangeLine,
     ContactLine,
@@ -26,8 +24,6 @@ from services.intake.schemas.customers import (
     CustomerLine,
     CustomerNew,
     CustomerPatch,
-    IdentityNew,
-    VerificationIn,
 )
 from services.intake.settings import IntakeSettings
 from services.intake.store import contacts, files
@@ -35,7 +31,7 @@ from services.intake.store.files import Listed
 from shared import clock, http
 from shared.auth import Scope
 from shared.database import Transaction
-from shared.errors import FieldError, Invalid
+from shared.errors import Invalid
 from shared.pages import Cursors
 from shared.runtime import Runtime
 
@@ -49,7 +45,6 @@ def create_router(runtime: Runtime[IntakeSettings]) -> http.Router:
     router = http.Router(tags=["customers"])
     _register_lists(router, runtime)
     _register_file(router, runtime)
-    _register_identities(router, runtime)
     return router
 
 
@@ -57,7 +52,7 @@ def create_router(runtime: Runtime[IntakeSettings]) -> http.Router:
 
 
 def _register_lists(router: http.Router, runtime: Runtime[IntakeSettings]) -> None:
-    rules = _rules(runtime)
+    rules = rules_of(runtime)
 
     @router.get(CUSTOMERS, scope="customer:read", operation_id="listCustomers", summary="Customers, newest first, or by name")
     async def list_customers(
@@ -75,7 +70,7 @@ def _register_lists(router: http.Router, runtime: Runtime[IntakeSettings]) -> No
             if name is not None or tier is not None or cursor is not None:
                 raise Invalid.field("?identity", "alone", "An identity is asked for alone: without name, tier and cursor.")
             async with runtime.database.transaction() as tx:
-                return _page(await files.known_by(tx, _asked_for(identity, rules), limit=limit), None)
+                return _page(await files.known_by(tx, identity_asked_for(identity, rules), limit=limit), None)
         filters = {"list": "customers", "name": name, "tier": tier}
         async with runtime.database.transaction() as tx:
             found = await _listed(tx, runtime.cursors, name, tier, limit + 1, cursor, filters)
@@ -110,7 +105,7 @@ def _register_lists(router: http.Router, runtime: Runtime[IntakeSettings]) -> No
 
 
 def _register_file(router: http.Router, runtime: Runtime[IntakeSettings]) -> None:
-    rules = _rules(runtime)
+    rules = rules_of(runtime)
 
     @router.post(
         CUSTOMERS,
@@ -125,7 +120,7 @@ def _register_file(router: http.Router, runtime: Runtime[IntakeSettings]) -> Non
     async def create_customer(body: CustomerNew, by: http.CurrentPrincipal, key: http.IdempotencyKey) -> Response:
         """409 names the customer whom these identities recognise already. One who shares a number or address with others is registered, and
         a merge is suggested."""
-        entered = Registration(body.name, body.locale.value, _identities(body, rules), _first_patch(body))
+        entered = Registration(body.name, body.locale.value, identities_of_new(body, rules), first_patch(body))
 
         async def work(tx: Transaction) -> dict[str, Any]:
             return await shown(tx, await desk.register(tx, entered, by=by.id, at=clock.now()), unmasked=True)
@@ -158,7 +153,7 @@ def _register_file(router: http.Router, runtime: Runtime[IntakeSettings]) -> Non
         customer_id: http.Code, body: CustomerPatch, by: http.CurrentPrincipal, version: http.ExpectedVersion
     ) -> Response:
         """What is left out stays. A tier comes with its reason."""
-        patch = _patch(body, rules)
+        patch = patch_of(body, rules)
 
         async def work(tx: Transaction) -> dict[str, Any]:
             await desk.update(tx, file_id(customer_id), patch, version=version, by=by.id, at=clock.now())
@@ -167,143 +162,7 @@ def _register_file(router: http.Router, runtime: Runtime[IntakeSettings]) -> Non
         return await changed(runtime, work, by=by, route=f"PATCH {CUSTOMERS}/{customer_id}", key=None, body=body)
 
 
-# --- identities ----------------------------------------------------------------------------------------------------------------------
-
-
-def _register_identities(router: http.Router, runtime: Runtime[IntakeSettings]) -> None:
-    rules = _rules(runtime)
-
-    def then_shown(customer_id: UUID, work: Callable[[Transaction], Awaitable[File]]) -> Callable[[Transaction], Awaitable[dict[str, Any]]]:
-        async def done(tx: Transaction) -> dict[str, Any]:
-            await work(tx)
-            return await shown(tx, customer_id, unmasked=True)
-
-        return done
-
-    @router.post(
-        ONE + "/identities",
-        scope="customer:write",
-        status_code=201,
-        problems=[409],
-        responses=CREATED,
-        response_model=CustomerFile,
-        operation_id="createCustomerIdentity",
-        summary="Add what a customer is known by",
-    )
-    async def create_identity(
-        customer_id: http.Code, body: IdentityNew, by: http.CurrentPrincipal, version: http.ExpectedVersion, key: http.IdempotencyKey
-    ) -> Response:
-        """409 when it is an account and another customer has it. A number or address that others have is added, and a merge suggested."""
-        identity = _identity(body.scheme, body.scope, body.value, rules, "/value")
-
-        async def work(tx: Transaction) -> File:
-            return await desk.add_identity(tx, file_id(customer_id), identity, version=version, by=by.id, at=clock.now())
-
-        route = f"POST {CUSTOMERS}/{customer_id}/identities"
-        return await changed(runtime, then_shown(file_id(customer_id), work), by=by, route=route, key=key, body=body, status=201)
-
-    @router.delete(
-        ONE + "/identities/{identity_id}",
-        scope="customer:write",
-        responses=ETAG,
-        response_model=CustomerFile,
-        operation_id="deleteCustomerIdentity",
-        summary="Remove what a customer is known by",
-    )
-    async def delete_identity(
-        customer_id: http.Code, identity_id: http.Code, by: http.CurrentPrincipal, version: http.ExpectedVersion
-    ) -> Response:
-        """Nobody is recognised as this customer by it any more. The answer is the file afterwards."""
-
-        async def work(tx: Transaction) -> File:
-            return await desk.remove_identity(tx, file_id(customer_id), identity_id, version=version, by=by.id, at=clock.now())
-
-        return await changed(runtime, then_shown(file_id(customer_id), work), by=by, route=f"DELETE {ONE}", key=None)
-
-    @router.post(
-        ONE + "/identities/{identity_id}/verification",
-        scope="customer:write",
-        responses=ETAG,
-        response_model=CustomerFile,
-        operation_id="submitIdentityVerification",
-        summary="Say that a customer has proven what he is known by",
-    )
-    async def verify_identity(
-        customer_id: http.Code,
-        identity_id: http.Code,
-        body: VerificationIn,
-        by: http.CurrentPrincipal,
-        version: http.ExpectedVersion,
-        key: http.IdempotencyKey,
-    ) -> Response:
-        """From then on it means him, though others have it. If one other customer has proven the same, the two are merged, unless their
-        accounts differ."""
-
-        async def work(tx: Transaction) -> File:
-            return await desk.verify_identity(tx, file_id(customer_id), identity_id, body.method, version=version, by=by.id, at=clock.now())
-
-        route = f"POST {CUSTOMERS}/{customer_id}/identities/{identity_id}/verification"
-        return await changed(runtime, then_shown(file_id(customer_id), work), by=by, route=route, key=key, body=body)
-
-
-# --- from and to the wire ------------------------------------------------------------------------------------------------------------
-
-
-def _rules(runtime: Runtime[IntakeSettings]) -> Rules:
-    return Rules(runtime.settings.phone_region, runtime.settings.timezone)
-
-
-def _identities(body: CustomerNew, rules: Rules) -> tuple[Identity, ...]:
-    accounts = tuple(account.account() for account in body.accounts)
-    return _read(Contact(None, body.phone, body.email, body.app_user_id, None, None, accounts), rules, lambda pointer: pointer)
-
-
-def _identity(scheme: str, scope: str | None, value: str, rules: Rules, pointer: str) -> Identity:
-    """One identity; `pointer` is where its value stands."""
-    named: Mapping[str, Contact] = {
-        Scheme.EMAIL: Contact(email=value),
-        Scheme.PHONE: Contact(phone=value),
-        Scheme.APP_USER: Contact(app_user_id=value),
-    }
-    if scheme in named and scope is not None:
-        raise Invalid.field("/scope" if pointer == "/value" else pointer, "account", f"{scheme} has no scope")
-    contact = named.get(scheme) or Contact(accounts=(Account(scheme, value, scope),))
-    (identity,) = _read(contact, rules, lambda _: pointer)
-    return identity
-
-
-def _read(contact: Contact, rules: Rules, pointer: Callable[[str], str]) -> tuple[Identity, ...]:
-    wrong: list[FieldError] = []
-    found = identities_of(contact, rules, wrong)
-    if wrong:
-        named = [FieldError(pointer(error.pointer.removeprefix("/customer")), error.code, error.detail) for error in wrong]
-        raise Invalid("What the customer is known by cannot be read.", errors=named)
-    return found
-
-
-def _asked_for(text: str, rules: Rules) -> Identity:
-    scheme, _, rest = text.partition(":")
-    if scheme not in set(Scheme) or not rest:
-        raise Invalid.field("?identity", "identity", "Should read scheme:value or scheme:scope:value.")
-    scope, separator, value = rest.partition(":")
-    has_scope = bool(separator) and scheme not in {Scheme.EMAIL, Scheme.PHONE, Scheme.APP_USER}
-    return _identity(scheme, scope if has_scope else None, value if has_scope else rest, rules, "?identity")
-
-
-def _first_patch(body: CustomerNew) -> Patch:
-    graded = {} if body.tier is Tier.STANDARD else {"tier": body.tier.value, "tier_reason": body.tier_reason}
-    return Patch(graded, body.consents.said())
-
-
-def _patch(body: CustomerPatch, rules: Rules) -> Patch:
-    given = {name: getattr(body, name) for name in body.model_fields_set - {"consents", "primary_email", "primary_phone"}}
-    fields = {name: value.value if isinstance(value, Tier) or name == "locale" else value for name, value in given.items()}
-    for scheme in ("email", "phone"):
-        name = f"primary_{scheme}"
-        if name in body.model_fields_set:
-            text = getattr(body, name)
-            fields[name] = None if text is None else _identity(scheme, None, text, rules, f"/{name}").value
-    return Patch(fields, body.consents.said())
+# --- pages ---------------------------------------------------------------------------------------------------------------------------
 
 
 async def _listed(

@@ -15,7 +15,8 @@ from services.intake.completeness import assess, known_by_now, product_by_now, s
 from services.intake.handlers.reception import ACCEPTED, Incoming
 from services.intake.language import DISMISSED, RECEIVED, details_line, progress, prompts
 from services.intake.reference import NotAReference, parse
-from services.intake.schemas.requests import DetailsIn, Dismissed, DismissIn, RequestAccepted, RequestView
+from services.intake.schemas.answers import Dismissed, RequestAccepted, RequestView
+from services.intake.schemas.details import DetailsIn, DismissIn
 from services.intake.settings import IntakeSettings
 from services.intake.store import following as store
 from services.intake.store.following import Dismissal, Followed

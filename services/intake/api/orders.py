@@ -10,7 +10,7 @@ from fastapi import Query
 
 from services.intake.api.callers import REQUESTS, caller_of
 from services.intake.language import DISMISSED, RECEIVED, progress
-from services.intake.schemas.requests import RequestLine, StatusSeen, TicketSeen
+from services.intake.schemas.answers import RequestLine, StatusSeen, TicketSeen
 from services.intake.settings import IntakeSettings
 from services.intake.store import files
 from services.intake.store import following as store
@@ -30,9 +30,7 @@ def create_router(runtime: Runtime[IntakeSettings]) -> http.Router:
         by: http.CurrentPrincipal,
         order_number: Annotated[str | None, Query(min_length=1, max_length=200, description="as the request named it")] = None,
         customer_id: Annotated[UUID | None, Query(description="whose; a customer asks for his own alone")] = None,
-        locale: Annotated[
-            Locale | None, Query(description="language of words; that of each request when left out")
-        ] = None,
+        locale: Annotated[Locale | None, Query(description="language of words; that of each request when left out")] = None,
         limit: http.Limit = 50,
         cursor: http.Cursor = None,
     ) -> http.Page[RequestLine]:

@@ -13,7 +13,8 @@ from starlette.responses import Response
 from services.intake.acceptance import Caller, Rules, accept
 from services.intake.api.callers import REQUESTS, Desk, caller_of
 from services.intake.handlers.reception import ACCEPTED, Answer, Incoming, Outcome
-from services.intake.schemas.requests import MAX_BATCH, BatchAnswer, BatchIn, RequestAccepted, RequestIn
+from services.intake.schemas.answers import BatchAnswer, RequestAccepted
+from services.intake.schemas.requests import MAX_BATCH, BatchIn, RequestIn
 from services.intake.settings import IntakeSettings
 from shared import clock, http, telemetry
 from shared.errors import ServiceError

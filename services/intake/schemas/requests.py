@@ -1,17 +1,15 @@
-"""Requests as callers send them, and what they get to read."""
+"""Requests as callers send them."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from math import isfinite
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, HttpUrl, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from services.intake.acceptance import Account, Attachment, Contact, ProductNamed, Scalar, Submission
-from services.intake.language.questions import ASKED_AT_ONCE
 from shared.events.codes import Channel, Locale, RequestType
 from shared.http.fields import Day, Instant, Integer, Line, RequestModel, Text
 
@@ -156,7 +154,7 @@ class RequestIn(RequestModel):
             type=None if self.type is None else self.type.value,
             subject=self.subject,
             text=self.text,
-            product=None if self.product is None else _product(self.product),
+            product=None if self.product is None else product_named(self.product),
             expected_resolution_at=self.expected_resolution_at,
             occurred_at=self.occurred_at,
             in_reply_to=self.in_reply_to,
@@ -172,7 +170,8 @@ def _contact(customer: CustomerIn) -> Contact:
     return Contact(customer.name, customer.phone, customer.email, customer.app_user_id, locale, customer.id, accounts)
 
 
-def _product(product: ProductIn) -> ProductNamed:
+def product_named(product: ProductIn) -> ProductNamed:
+    """The same as a value that decisions take."""
     return ProductNamed(product.model, product.serial_number, product.purchase_date, product.order_number)
 
 
@@ -180,177 +179,3 @@ class BatchIn(RequestModel):
     """Up to 500 requests, each accepted or refused by itself."""
 
     requests: Annotated[tuple[RequestIn, ...], Field(min_length=1, max_length=MAX_BATCH)]
-
-
-class ContactIn(RequestModel):
-    """What is added to what we know of a customer."""
-
-    name: Line | None = None
-    phone: Line | None = Field(default=None, examples=["+8613800138000"])
-    email: Line | None = Field(default=None, examples=["wang.wei@example.com"])
-
-
-class DetailsIn(RequestModel):
-    """What was missing from a request; at least one field."""
-
-    text: Text | None = Field(default=None, description="the customer's own words; left out: a list of what is added")
-    type: RequestType | None = None
-    product: ProductIn | None = None
-    expected_resolution_at: Instant | None = None
-    customer: ContactIn | None = None
-    channel: Channel | None = Field(default=None, description="left out: the channel of the request")
-    conversation_id: Line | None = None
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        json_schema_extra={"minProperties": 1, "example": {"product": {"model": "WM-900", "serial_number": "SN2026001234"}}},
-    )
-
-    @model_validator(mode="after")
-    def _adds_something(self) -> Self:
-        if not (self.text or self.type or self.product or self.expected_resolution_at or self.customer):
-            raise PydanticCustomError("nothing_added", "Should add something: a text, type, product, wish or contact")
-        return self
-
-    def submission(self, *, to: str, channel: str, customer_id: UUID | None, text: str) -> Submission:
-        """The follow-up request that brings them; ``to``: the request that they complete."""
-        contact = self.customer or ContactIn()
-        return Submission(
-            channel=channel if self.channel is None else self.channel.value,
-            text=self.text or text,
-            customer=Contact(contact.name, contact.phone, contact.email, customer_id=customer_id),
-            type=None if self.type is None else self.type.value,
-            product=None if self.product is None else _product(self.product),
-            expected_resolution_at=self.expected_resolution_at,
-            in_reply_to=to,
-            conversation_id=self.conversation_id,
-        )
-
-    def added(self) -> dict[str, str]:
-        """The fields that it brings, as paths in the body of a request, with their values."""
-        found = {"type": self.type, "expected_resolution_at": self.expected_resolution_at and self.expected_resolution_at.isoformat()}
-        groups = {"product": self.product, "customer": self.customer}
-        found |= {f"{group}.{name}": value for group, model in groups.items() if model is not None for name, value in model}
-        return {field: str(value) for field, value in found.items() if value is not None}
-
-
-class DismissIn(RequestModel):
-    """Why nothing is to be done about a request."""
-
-    reason_code: Literal["spam", "test", "duplicate", "wrong_number"]
-
-
-# --- answers -------------------------------------------------------------------------------------------------------------------------
-
-
-class Links(BaseModel):
-    """Where to look next."""
-
-    self: str
-    track: str = Field(description="the customer's view of what became of it")
-
-
-class PromptOut(BaseModel):
-    """A question to put to the customer, in his language."""
-
-    field: str = Field(description="path in the body", examples=["product.model"])
-    question: str
-    why: str
-    suggestion: str | None = Field(default=None, description="what an earlier request of his says; ask him to confirm it")
-
-
-class RequestAccepted(BaseModel):
-    """The request is stored and will be answered for."""
-
-    request_id: UUID
-    reference: str = Field(description="service number for the customer to keep", examples=["AS-20261125EEA182H"])
-    received_at: datetime
-    completeness: float = Field(ge=0, le=1)
-    missing_fields: tuple[str, ...] = Field(description="what to ask the customer for, as paths in the body")
-    prompts: tuple[PromptOut, ...] = Field(description=f"the next {ASKED_AT_ONCE} questions at most")
-    links: Links
-
-
-class BatchResult(BaseModel):
-    """What became of one item: `body` with 202, `problem` (RFC 9457) with anything else."""
-
-    status: int
-    body: RequestAccepted | None = None
-    problem: dict[str, Any] | None = None
-
-
-class BatchAnswer(BaseModel):
-    """One result per item, in the order of the items."""
-
-    results: tuple[BatchResult, ...]
-
-
-class TicketSeen(BaseModel):
-    """What intake knows of the ticket that the request opened or joined."""
-
-    number: str
-    status: str
-
-
-class StatusSeen(BaseModel):
-    """How the request stands, in the customer's language."""
-
-    code: str = Field(description="status of the ticket; before that received, or dismissed")
-    text: str
-    next: str = Field(description="what comes next")
-
-
-class Dismissed(BaseModel):
-    """Somebody verified that there is nothing to do."""
-
-    at: datetime
-    by: str | None = Field(description="who verified it; null for customers")
-    reason_code: str
-
-
-class RequestLine(BaseModel):
-    """A request in a list, as it stands."""
-
-    request_id: UUID
-    reference: str
-    received_at: datetime
-    channel: str
-    type: str | None
-    subject: str | None
-    order_number: str | None
-    status: StatusSeen
-    joined: bool
-    ticket: TicketSeen | None
-
-
-class RequestView(BaseModel):
-    """A request as it was received, and what became of it."""
-
-    request_id: UUID
-    reference: str
-    customer_id: UUID
-    channel: str
-    external_id: str | None
-    type: str | None
-    subject: str | None
-    text: str
-    product: dict[str, str | None] | None
-    expected_resolution_at: datetime | None
-    occurred_at: datetime
-    occurred_at_clamped: bool
-    received_at: datetime
-    in_reply_to: str | None
-    external_id_reused: bool
-    entered_by: str = Field(description="who wrote it down: customer, bot, agent or system")
-    conversation_id: str | None
-    completes: str | None = Field(description="the request whose missing fields this one brought")
-    completeness: float = Field(description="as of now, with what was added since")
-    missing_fields: tuple[str, ...]
-    prompts: tuple[PromptOut, ...]
-    status: StatusSeen
-    joined: bool = Field(description="it joined the ticket of an earlier request; its number is an alias of that ticket's")
-    ticket: TicketSeen | None = Field(description="null until a ticket has taken it up")
-    dismissed: Dismissed | None
-    links: Links
