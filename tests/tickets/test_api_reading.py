@@ -123,7 +123,7 @@ async def test_what_may_be_done_now_comes_with_its_schema(door: Door, agent: htt
     for_agent = (await agent.get(f"/v1/tickets/{number}/actions")).json()["items"]
     for_lead = (await lead.get(f"/v1/tickets/{number}/actions")).json()["items"]
 
-    assert [item["action"] for item in items] == ["triage", "take", "reply", "cancel", "note", "merge", "link", "unlink"]
+    assert [item["action"] for item in items] == ["triage", "take", "reply", "cancel", "note", "merge", "link", "unlink", "escalate"]
     assert items[0]["params_schema"]["required"] == ["priority"]
     assert [item["action"] for item in for_agent] == ["confirm", "reopen", "note", "link", "unlink"]
     assert [item["action"] for item in for_lead] == ["confirm", "close", "reopen", "note", "link", "unlink"]

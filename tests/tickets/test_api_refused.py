@@ -26,7 +26,7 @@ async def test_an_action_that_is_not_allowed_names_those_that_are(door: Door, ag
     body = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
     assert (body["code"], body["reason"], body["ticket_status"]) == ("action_refused", "not_in_this_status", "new")
-    assert body["allowed"] == ["triage", "take", "reply", "cancel", "note", "merge", "link", "unlink"]
+    assert body["allowed"] == ["triage", "take", "reply", "cancel", "note", "merge", "link", "unlink", "escalate"]
     assert (await ticket(door.database, number)).version == 1
 
 

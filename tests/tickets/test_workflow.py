@@ -122,7 +122,7 @@ def test_a_refusal_names_what_is_allowed_instead() -> None:
     refused = refusal(a_ticket(), Resolve("repaired"))
 
     assert refused.allowed[:4] == (Action.TRIAGE, Action.TAKE, Action.REPLY, Action.CANCEL)
-    assert refused.facts["allowed"] == ["triage", "take", "reply", "cancel", "note", "merge", "link", "unlink"]
+    assert refused.facts["allowed"] == ["triage", "take", "reply", "cancel", "note", "merge", "link", "unlink", "escalate"]
     assert refused.facts["reason"] == "not_in_this_status"
 
 

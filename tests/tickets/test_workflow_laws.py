@@ -23,6 +23,7 @@ from services.tickets.workflow.commands import (
     Close,
     Command,
     Confirm,
+    Escalate,
     HandOver,
     Link,
     Merge,
@@ -76,6 +77,7 @@ MOVES: Final = (
     | {(status, "merge", "merged") for status in UNDONE}
     | {("merged", "unmerge", status) for status in UNDONE}
     | {(status, action, status) for action in ("note", "link", "unlink") for status in EVERY}
+    | {(status, "escalate", status) for status in UNDONE}
 )
 
 OF_PARAMETERS: Final = {
@@ -85,6 +87,7 @@ OF_PARAMETERS: Final = {
     "already_linked",
     "holder_is_present",
     "already_theirs",
+    "already_escalated",
     "agent_inactive",
 }
 """Reasons that the parameters give; any other one is known before."""
@@ -105,6 +108,7 @@ COMMANDS: Final[st.SearchStrategy[Command]] = st.one_of(
     st.builds(Close, reason=CODES),
     st.builds(Reopen, reason=CODES),
     st.builds(Cancel, reason=CODES),
+    st.builds(Escalate, level=st.sampled_from([None, 1, 2])),
     st.builds(Note, message_id=st.builds(uuid4), digest=CODES),
     st.builds(Step, step=st.sampled_from(["diagnosed", "quoted", "tested", "repairing", "verified", "unheard_of"])),
     st.builds(Merge, into=st.just("AS-2"), obstacle=st.none() | st.just("merge_cycle")),

@@ -11,6 +11,7 @@ from services.tickets.schemas.params import (
     CancelParams,
     CloseParams,
     ConfirmParams,
+    EscalateParams,
     HandOverParams,
     LinkParams,
     MergeParams,
@@ -173,6 +174,13 @@ class UnlinkAction(RequestModel):
     params: UnlinkParams
 
 
+class EscalateAction(RequestModel):
+    """Have somebody higher look."""
+
+    action: Literal[Action.ESCALATE]
+    params: EscalateParams = EscalateParams()
+
+
 AnyAction = Annotated[
     TriageAction
     | TakeAction
@@ -193,7 +201,8 @@ AnyAction = Annotated[
     | MergeAction
     | UnmergeAction
     | LinkAction
-    | UnlinkAction,
+    | UnlinkAction
+    | EscalateAction,
     Field(discriminator="action"),
 ]
 

@@ -227,6 +227,17 @@ class UnlinkParams(LinkParams):
         return commands.Unlink(self.other, self.kind)
 
 
+class EscalateParams(RequestModel):
+    """Why somebody higher has to look, and who."""
+
+    reason: Literal["staff", "severe", "repeated_complaint"] = "staff"
+    level: Literal[1, 2] | None = Field(default=None, description="1 the lead, 2 the manager; null: the next one up")
+
+    def command(self) -> Command:
+        """In the workflow's terms."""
+        return commands.Escalate(self.reason, self.level)
+
+
 PARAMS: Final[Mapping[Action, type[BaseModel]]] = {
     Action.TRIAGE: TriageParams,
     Action.TAKE: TakeParams,
@@ -248,4 +259,5 @@ PARAMS: Final[Mapping[Action, type[BaseModel]]] = {
     Action.UNMERGE: UnmergeParams,
     Action.LINK: LinkParams,
     Action.UNLINK: UnlinkParams,
+    Action.ESCALATE: EscalateParams,
 }

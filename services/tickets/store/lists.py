@@ -50,6 +50,7 @@ class Filter:
     type: str | None = None
     assignee: str | None = None
     unassigned: bool = False
+    escalated: bool = False
     team: str | None = None
     customers: tuple[UUID, ...] = ()
     channel: str | None = None
@@ -141,6 +142,8 @@ def _restrict(conditions: _Conditions, chosen: Filter, now: datetime) -> None:
             conditions.where.append(f"{column} IN ({_listed(codes)})")
     if chosen.unassigned:
         conditions.where.append("assignee IS NULL")
+    if chosen.escalated:
+        conditions.where.append("escalation > 0")
     for condition, value in _given(chosen, now):
         if value is not None:
             conditions.add(condition, value)

@@ -19,6 +19,7 @@ from services.tickets.workflow.changes import (
     Change,
     Closed,
     Confirmed,
+    Escalated,
     Fact,
     Linked,
     Merged,
@@ -38,6 +39,7 @@ from services.tickets.workflow.commands import (
     Close,
     Command,
     Confirm,
+    Escalate,
     HandOver,
     Link,
     Merge,
@@ -67,6 +69,9 @@ NOT_IN_THIS_ROLE: Final = "not_in_this_role"
 WINDOW_OVER: Final = "window_over"
 TYPE_MISSING: Final = "type_missing"
 NO_SUCH_STEP: Final = "no_such_step"
+ALREADY_ESCALATED: Final = "already_escalated"
+HIGHEST: Final = 2
+"""Level to which staff can escalate: the manager."""
 NOT_YOURS: Final = "not_yours"
 ALREADY_YOURS: Final = "already_yours"
 ALREADY_THEIRS: Final = "already_theirs"
@@ -146,6 +151,8 @@ def _obstacle(ticket: Ticket, action: Action, by: Actor, at: datetime) -> str | 
         return NOT_YOURS
     if action is Action.TAKE_OVER and ticket.assignee == by.id:
         return ALREADY_YOURS
+    if action is Action.ESCALATE and ticket.escalation >= HIGHEST:
+        return ALREADY_ESCALATED
     return None
 
 
@@ -160,6 +167,8 @@ def _missing(ticket: Ticket, command: Command, by: Actor) -> str | None:
             HandOver(obstacle=str(obstacle)) | Merge(obstacle=str(obstacle)) | Link(obstacle=str(obstacle)) | Unlink(obstacle=str(obstacle))
         ):
             return obstacle
+        case Escalate(level=int(level)) if level <= ticket.escalation:
+            return ALREADY_ESCALATED
         case Step(step=step) if step not in next_steps(ticket.type, ticket.step):
             return NO_SUCH_STEP
         case HandOver() if (command.assignee, command.team) == (ticket.assignee, ticket.team):
@@ -185,7 +194,7 @@ def _fact(ticket: Ticket, command: Command, by: Actor, policy: ServiceLevels) ->
             return Resolved(code)
         case Confirm() | Close() | Reopen() | Cancel():
             return _ending(command)
-        case Note() | Step() | Merge() | Unmerge() | Link() | Unlink():
+        case Note() | Step() | Merge() | Unmerge() | Link() | Unlink() | Escalate():
             return _of_the_case(ticket, command)
 
 
@@ -230,7 +239,7 @@ def _status_changed(ticket: Ticket, command: Start | Wait | Resume) -> StatusCha
     return StatusChanged(Status.IN_PROGRESS, command.ACTION, reason=reason)
 
 
-def _of_the_case(ticket: Ticket, command: CaseCommand) -> Replied | CaseFact:
+def _of_the_case(ticket: Ticket, command: CaseCommand) -> Replied | CaseFact | Escalated:
     match command:
         case Note(message_id=message_id, digest=digest):
             return Replied(message_id, digest, public=False)
@@ -245,6 +254,8 @@ def _of_the_case(ticket: Ticket, command: CaseCommand) -> Replied | CaseFact:
             return Linked(other, kind)
         case Unlink(other=other, kind=kind):
             return Linked(other, kind, removed=True)
+        case Escalate(reason=reason, level=level):
+            return Escalated(level or ticket.escalation + 1, reason)
 
 
 def _ending(command: Confirm | Close | Reopen | Cancel) -> Fact:

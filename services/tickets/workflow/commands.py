@@ -199,7 +199,16 @@ class Unlink:
     obstacle: str | None = None
 
 
-CaseCommand = Note | Step | Merge | Unmerge | Link | Unlink
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """Have somebody higher look: the lead (1), the manager (2). ``level`` None: the next one up."""
+
+    ACTION: ClassVar = Action.ESCALATE
+    reason: str = "staff"
+    level: int | None = None
+
+
+CaseCommand = Note | Step | Merge | Unmerge | Link | Unlink | Escalate
 Command = (
     Triage | Take | TakeOver | HandOver | Queue | Start | Wait | Resume | Reply | Resolve | Confirm | Close | Reopen | Cancel | CaseCommand
 )

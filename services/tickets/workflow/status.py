@@ -51,6 +51,7 @@ class Action(StrEnum):
     UNMERGE = "unmerge"
     LINK = "link"
     UNLINK = "unlink"
+    ESCALATE = "escalate"
 
 
 class Cause(StrEnum):
@@ -120,6 +121,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Action], tuple[Status, ...]]] = {
     **{(status, Action.STEP): (status,) for status in _WORKED_ON},
     **{(status, Action.MERGE): (Status.MERGED,) for status in Status if status in OPEN},
     (Status.MERGED, Action.UNMERGE): tuple(status for status in Status if status in OPEN),
+    **{(status, Action.ESCALATE): (status,) for status in Status if status in OPEN},
     **{(status, action): (status,) for action in (Action.NOTE, Action.LINK, Action.UNLINK) for status in Status},
 }
 """What is not in here is refused. Where there is a choice: `wait` goes to what the ticket waits for; `hand_over` to assigned or, where
@@ -150,6 +152,7 @@ PERMITTED: Final[Mapping[Action, frozenset[Role]]] = {
     Action.UNMERGE: _STAFF,
     Action.LINK: _STAFF,
     Action.UNLINK: _STAFF,
+    Action.ESCALATE: _STAFF,
 }
 """Who may take an action where the status allows it."""
 
