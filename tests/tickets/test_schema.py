@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
@@ -12,7 +14,7 @@ from services.tickets.store.levels import service_levels
 from shared import migrations
 from shared.database import Database
 from tests.tickets.builders import NOON, POLICY, request_received
-from tests.tickets.observation import take_in
+from tests.tickets.observation import take_in, ticket
 
 pytestmark = pytest.mark.postgres
 
@@ -21,6 +23,14 @@ async def test_the_database_is_what_the_code_declares(tickets_database: Database
     url = tickets_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     assert await asyncio.to_thread(migrations.check, "tickets", url) == []
+
+
+async def test_something_is_promised_whenever_the_customer_wrote(tickets_database: Database) -> None:
+    request = request_received(occurred_at=datetime(1900, 1, 1, tzinfo=ZoneInfo("Asia/Shanghai")))
+
+    await take_in(tickets_database, request)
+
+    assert (await ticket(tickets_database, request.reference)).resolution.promise.policy.id == "standard-normal"
 
 
 @pytest.mark.parametrize("priority", list(Priority))
