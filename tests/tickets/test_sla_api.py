@@ -14,7 +14,7 @@ from services.tickets.store import loading, views
 from services.tickets.workflow.evolution import replay
 from shared import clock
 from shared.auth import Role
-from shared.database import Database
+from shared.database import Database, Transaction
 from shared.events.intake import CustomerGraded, CustomerMerged, CustomerRegistered
 from shared.events.tickets import SlaRetargeted, TicketOpened
 from shared.timers import TimerLoop, TimerSpec
@@ -378,6 +378,37 @@ async def test_a_grade_reaches_the_tickets_under_all_ids_of_the_person(
     await fire(tickets_database)
 
     assert (await ticket(tickets_database, request.reference)).tier == "vip"
+
+
+async def test_a_grade_and_a_timer_of_one_ticket_do_not_wait_for_each_other(
+    door: Door, tickets_database: Database
+) -> None:
+    customer = customer_registered()
+    request = request_received(customer_id=customer.customer_id, occurred_at=clock.now())
+    graded = CustomerGraded(
+        occurred_at=clock.now(), customer_id=customer.customer_id, tier="vip", previous_tier="standard", reason="contract", actor="lead-1"
+    )
+    further = request_received(customer_id=customer.customer_id, in_reply_to=request.reference, occurred_at=clock.now())
+    await take_in(tickets_database, customer, request, graded)
+
+    async with tickets_database.transaction() as tx:
+        await loading.lock(tx, [request.reference])  # as whoever fires the timer does
+        batch = asyncio.create_task(take_in(tickets_database, graded, further))
+        await until_somebody_waits(tx)
+        await tx.execute("SET LOCAL lock_timeout = '1s'")
+        taken = await tx.execute("DELETE FROM timer WHERE kind = 'retarget' AND subject = $1", request.reference)
+    await batch
+
+    assert taken == "DELETE 1"
+    assert (await ticket(tickets_database, request.reference)).version == 2
+
+
+async def until_somebody_waits(tx: Transaction) -> None:
+    """Until another transaction waits for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while not await tx.fetchval(waiting):
+            await tx.execute("SELECT pg_stat_clear_snapshot()")
 
 
 def merged(one: CustomerRegistered, into: CustomerRegistered) -> CustomerMerged:

@@ -36,7 +36,12 @@ async def keep(tx: Transaction, events: Sequence[Event]) -> None:
     await customers.save(tx, files)
     await customers.grade(tx, tiers)
     await customers.merge(tx, merged)
-    if graded := {event.customer_id for event in events if isinstance(event, CustomerGraded | CustomerMerged)}:
+
+
+async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
+    """Have the tickets looked at again whose customers have another tier by what a batch tells; tickets are locked before timers."""
+    changed = {event.customer_id for event in events if isinstance(event, CustomerGraded | CustomerMerged)}
+    if changed:
         # tickets keep the id that they were written with, so a person's are found under all his ids
-        persons = await candidates.families(tx, graded)
+        persons = await candidates.families(tx, changed)
         await levels.arm_regrading(tx, RETARGET, set().union(*(ids for _, ids in persons.values())), due_at=clock.now())

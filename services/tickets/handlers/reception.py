@@ -42,6 +42,7 @@ async def receive(tx: Transaction, events: Sequence[Event], tracking: Tracking |
     requests = [event for event in events if isinstance(event, RequestReceived)]
     answers = [event for event in events if isinstance(event, SurveyAnswered)]
     if not requests and not answers:
+        await acquaintance.look_again(tx, events)
         return
     batch = await _prepare(tx, requests, answers, tracking)
     for event in events:
@@ -56,6 +57,7 @@ async def receive(tx: Transaction, events: Sequence[Event], tracking: Tracking |
     await words.insert_messages(tx, batch.messages)
     await candidates.keep_conversations(tx, batch.around.newest)
     await candidates.keep_proofs(tx, batch.around.proofs)
+    await acquaintance.look_again(tx, events)
     await outbox.append(tx, batch.docket.events)
     log.info("requests_received", count=len(requests), records=len(events), total=len(batch.docket.history))
 
