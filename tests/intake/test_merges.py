@@ -107,6 +107,30 @@ async def test_a_merged_customer_s_own_key_goes_on_to_work(app: FastAPI, agent: 
     assert views[1].json()["customer_id"] == mail["customer_id"]
 
 
+async def test_who_names_a_merged_customer_means_whoever_answers_for_him(agent: AsyncClient) -> None:
+    phone, mail = await register(agent, phone="13800138000"), await register(agent, email="wang@example.com")
+    before = (await hand_in(agent))["reference"]
+    merged = (await merge(agent, phone, mail)).json()
+
+    entered = (await hand_in(agent, customer={"id": phone["customer_id"]}, text="又来了"))["reference"]
+    changed = await change(agent, {**phone, "version": merged["version"]}, name="王伟")
+    listed = (await agent.get("/v1/requests", params={"customer_id": phone["customer_id"]})).json()["items"]
+
+    assert (await agent.get(f"/v1/requests/{entered}")).json()["customer_id"] == mail["customer_id"]
+    assert (changed.json()["customer_id"], changed.json()["name"]) == (mail["customer_id"], "王伟")
+    assert [line["reference"] for line in listed] == [entered, before]
+
+
+async def test_a_further_message_under_a_used_id_goes_on_where_the_first_began_after_a_merge_too(agent: AsyncClient) -> None:
+    phone, mail = await register(agent, phone="13800138000"), await register(agent, email="wang@example.com")
+    first = (await hand_in(agent, external_id="m1"))["reference"]
+    await merge(agent, phone, mail)
+
+    further = (await hand_in(agent, external_id="m1", text="还在吗"))["reference"]
+
+    assert (await agent.get(f"/v1/requests/{further}")).json()["in_reply_to"] == first
+
+
 async def test_merging_again_changes_nothing(agent: AsyncClient, intake_database: Database) -> None:
     phone, mail = await register(agent, phone="13800138000"), await register(agent, email="wang@example.com")
     version = (await merge(agent, phone, mail)).json()["version"]
