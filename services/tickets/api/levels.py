@@ -14,6 +14,7 @@ from services.tickets.handlers import desk, explaining
 from services.tickets.handlers import levels as handler
 from services.tickets.handlers.levels import CalendarAsked
 from services.tickets.schemas import levels as schemas
+from services.tickets.schemas.reckoning import Explanation
 from services.tickets.sla import Escalation, Policy, Priority
 from services.tickets.sla.public_holidays import Region
 from services.tickets.store import levels
@@ -187,7 +188,7 @@ async def explain(
     policy: Annotated[schemas.LevelId | None, Query(description="what if this policy held")] = None,
     version: Annotated[Version | None, Query(description="of that policy; the newest by default")] = None,
     priority: Annotated[Priority | None, Query(description="what if it had this priority")] = None,
-) -> schemas.Explanation:
+) -> Explanation:
     """The choice of the policy with all that were looked at, the calendar, what happened to each clock, and its time day by day.
 
     With `policy` or `priority`: the same start, pauses and end, reckoned under that policy or the one that this priority would get.
@@ -196,7 +197,7 @@ async def explain(
     async with _runtime(request).database.transaction() as tx:
         own = await desk.ticket_number(tx, number)
         found = await explaining.explain(tx, own, explaining.Supposition(policy, version, priority), at)
-    return schemas.Explanation(
+    return Explanation(
         number=found.ticket.number,
         version=found.ticket.version,
         customer_id=found.ticket.customer_id,

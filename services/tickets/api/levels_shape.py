@@ -8,6 +8,7 @@ from typing import Any
 
 from services.tickets import sla
 from services.tickets.schemas import levels as schemas
+from services.tickets.schemas import reckoning as reckonings
 from services.tickets.sla import Case, Clock, Pause, Policy, ServiceLevels, TargetName
 from services.tickets.sla.calendar import MINUTES_OF_DAY, Windows
 from services.tickets.sla.policies import Candidate
@@ -57,27 +58,27 @@ def windows(of_day: Windows) -> list[schemas.WindowView]:
     return [schemas.WindowView(start=_wall(window.start), end=_wall(window.end, is_end=True)) for window in of_day]
 
 
-def case(value: Case) -> schemas.CaseView:
+def case(value: Case) -> reckonings.CaseView:
     """What a policy is chosen by."""
-    return schemas.CaseView(type=value.type, priority=value.priority, tier=value.tier)
+    return reckonings.CaseView(type=value.type, priority=value.priority, tier=value.tier)
 
 
 def reckoning(
     target: TargetName, clock: Clock, steps: Iterable[Step], levels: ServiceLevels, chosen_by: Case, at: datetime
-) -> schemas.ReckoningView:
+) -> reckonings.ReckoningView:
     """One target with everything that its due time comes from."""
     promise = clock.promise
     end = clock.met_at or clock.stopped_at or max(at, clock.started_at)
     shown, truncated = days(clock, at)
     run = sla.running_time(clock, end)
-    return schemas.ReckoningView(
+    return reckonings.ReckoningView(
         target=target,
         state=sla.state(clock, at),
         started_at=clock.started_at,
         policy=promise.policy.id,
         policy_version=promise.policy.version,
         edition=promise.edition,
-        calendar=schemas.HoursView(id=promise.hours.id, version=promise.hours.version, zone=promise.hours.zone),
+        calendar=reckonings.HoursView(id=promise.hours.id, version=promise.hours.version, zone=promise.hours.zone),
         budget_ms=sla.milliseconds(clock.budget),
         warn_at=sla.warn_at(clock, end),
         due_at=sla.due_at(clock, end),
@@ -94,8 +95,8 @@ def reckoning(
     )
 
 
-def _candidate(value: Candidate, used: Policy) -> schemas.CandidateView:
-    return schemas.CandidateView(
+def _candidate(value: Candidate, used: Policy) -> reckonings.CandidateView:
+    return reckonings.CandidateView(
         policy=value.policy.id,
         version=value.policy.version,
         named=list(value.policy.named),
@@ -104,14 +105,14 @@ def _candidate(value: Candidate, used: Policy) -> schemas.CandidateView:
     )
 
 
-def _pause(clock: Clock, pause: Pause, end: datetime) -> schemas.PauseView:
+def _pause(clock: Clock, pause: Pause, end: datetime) -> reckonings.PauseView:
     business = clock.promise.hours.between(pause.started_at, pause.ended_at or end)
-    return schemas.PauseView(started_at=pause.started_at, ended_at=pause.ended_at, business_ms=sla.milliseconds(business))
+    return reckonings.PauseView(started_at=pause.started_at, ended_at=pause.ended_at, business_ms=sla.milliseconds(business))
 
 
-def _step(step: Step) -> schemas.StepView:
+def _step(step: Step) -> reckonings.StepView:
     promise = step.clock.promise
-    return schemas.StepView(
+    return reckonings.StepView(
         event=step.event,
         at=step.at,
         version=step.version,
@@ -124,8 +125,8 @@ def _step(step: Step) -> schemas.StepView:
     )
 
 
-def _day(day: Day) -> schemas.DayView:
-    return schemas.DayView(
+def _day(day: Day) -> reckonings.DayView:
+    return reckonings.DayView(
         date=day.date,
         windows=windows(day.windows),
         source=day.source,

@@ -3,4 +3,5 @@
 reception.py  what the bus brings: requests, customers, survey answers
 desk.py       what people ask for by REST
 deadlines.py  what the clock brings
+levels.py     changes of calendars and policies     explaining.py  why targets stand as they do
 """

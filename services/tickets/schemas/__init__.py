@@ -2,4 +2,5 @@
 
 actions.py, params.py  on the way in
 answers.py             on the way out
+levels.py, reckoning.py  calendars and policies; the reckoning of a ticket
 """
