@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from deploy.commands.lag import lag, outbox_status
 from deploy.commands.places import SERVICES, database_of
@@ -103,15 +103,16 @@ async def look(api: Api, ledger: Ledger, start: datetime, end: datetime, zone: s
 
 def show(console: Console, outcome: Outcome, ledger: Ledger) -> None:
     """Print it as tables."""
-    happened = Table("what happened", "how often", title="The days of the demo")
+    happened = Table("what happened", Column("how often", justify="right"), title="The days of the demo")
     for name, count in outcome.happened.items():
         happened.add_row(name, f"[red]{count}[/]" if name in outcome.missing else str(count))
     console.print(happened)
-    figures = Table("figure", "value", "95 %", "n", "target", "verdict", title="Key figures")
+    figures = Table(Column("figure", no_wrap=True), *(Column(name, no_wrap=True) for name in ("value", "95 %", "n", "target", "verdict")))
     for item in outcome.figures:
-        figures.add_row(
-            item["kpi"], _number(item["value"]), _interval(item["ci95"]), str(item["n"]), _number(item["target"]), item["verdict"] or ""
-        )
+        unit = item["unit"]
+        bounds = "" if item["ci95"] is None else f"{_shown(item['ci95'][0], unit)} - {_shown(item['ci95'][1], unit)}"
+        verdict = item["verdict"] or ""
+        figures.add_row(item["kpi"], _shown(item["value"], unit), bounds, str(item["n"]), _shown(item["target"], unit), verdict)
     console.print(figures)
     if ledger.waits:
         console.print(f"Tried again while a service was away: {dict(ledger.waits)}", highlight=False)
@@ -163,9 +164,16 @@ def _missed(item: dict[str, Any]) -> int:
     return int((item["denominator"] or 0) - (item["numerator"] or 0))
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}" if abs(value) < 10 else f"{value:,.0f}"
-
-
-def _interval(bounds: list[float] | None) -> str:
-    return "" if bounds is None else f"{_number(bounds[0])} to {_number(bounds[1])}"
+def _shown(value: float | None, unit: str) -> str:
+    """A figure as people write it."""
+    if value is None:
+        return ""
+    match unit:
+        case "ratio":
+            return f"{value:.1%}"
+        case "seconds":
+            return f"{value:.0f} s" if value < 120 else f"{value / 3600:.1f} h"
+        case "score 1-5":
+            return f"{value:.2f}"
+        case _:
+            return f"{value:,.0f}"

@@ -93,10 +93,10 @@ class Desk:
     async def _solve(self, grip: Grip, ticket: dict[str, Any], matter: Matter | None) -> None:
         words = texts.ANSWERS[Locale(ticket["locale"])]
         if ticket["status"] == "assigned":
+            await grip.act("reply", text=words["first"])
             if ticket["episode"] == 0:
                 await grip.act("triage", priority=_priority(ticket), **({} if ticket["type"] else {"type": "enquiry"}))
             await grip.act("start")
-            await grip.act("reply", text=words["first"])
             if matter is not None and matter.details is not None and ticket["episode"] == 0:
                 await grip.act("reply", text=words["ask"])
                 await grip.act("wait", on="customer")
