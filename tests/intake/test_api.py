@@ -172,6 +172,26 @@ async def test_the_view_shows_the_ticket_that_the_request_opened_or_joined(api: 
         assert view["ticket"] == {"number": opened, "status": "in_progress"}
 
 
+async def test_a_request_whose_ticket_was_merged_stands_as_the_ticket_that_goes_on(api: AsyncClient, intake_database: Database) -> None:
+    merged, joined, root = [(await hand_in(api))["reference"] for _ in range(3)]
+    async with intake_database.transaction() as tx:
+        await save_aliases(tx, [(joined, merged)])
+        await save(tx, [TicketCopy(merged, uuid4(), "merged", 4, "AS-MIDDLE"), TicketCopy("AS-MIDDLE", uuid4(), "merged", 2, root)])
+        await save(tx, [TicketCopy(root, uuid4(), "in_progress", 3)])
+
+    for reference in (merged, joined):
+        view = (await api.get(f"/v1/requests/{reference}")).json()
+        assert (view["ticket"], view["status"]["code"], view["joined"]) == ({"number": root, "status": "in_progress"}, "in_progress", True)
+
+
+async def test_a_request_whose_ticket_was_merged_into_one_not_yet_told_of_says_so(api: AsyncClient, intake_database: Database) -> None:
+    merged = (await hand_in(api))["reference"]
+    async with intake_database.transaction() as tx:
+        await save(tx, [TicketCopy(merged, uuid4(), "merged", 4, "AS-UNKNOWN")])
+
+    assert (await api.get(f"/v1/requests/{merged}")).json()["ticket"] == {"number": merged, "status": "merged"}
+
+
 async def test_a_reference_is_read_tolerantly(api: AsyncClient) -> None:
     reference = (await hand_in(api))["reference"]
 

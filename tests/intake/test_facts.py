@@ -13,7 +13,17 @@ from shared.consumer import Received
 from shared.database import Database
 from shared.events.envelope import Event
 from shared.events.feedback import SurveyInvited
-from shared.events.tickets import Dimensions, SlaBreached, Target, TicketAssigned, TicketMessageAdded, TicketOpened
+from shared.events.tickets import (
+    Dimensions,
+    SlaBreached,
+    Target,
+    TicketAssigned,
+    TicketMerged,
+    TicketMessageAdded,
+    TicketOpened,
+    TicketReplied,
+    TicketUnmerged,
+)
 from tests.intake.builders import rows
 
 pytestmark = pytest.mark.postgres
@@ -79,6 +89,25 @@ async def test_a_message_that_joined_a_ticket_answers_as_that_ticket(intake_data
         await learn(intake_database, opened("AS-1"), joined)
 
     assert [(row["reference"], row["number"]) for row in await rows(intake_database, "ticket_alias")] == [("AS-9", "AS-1")]
+
+
+async def test_a_merged_ticket_names_the_one_that_goes_on_until_the_merge_is_undone(intake_database: Database) -> None:
+    merged = TicketMerged(**ticket("AS-1", 2, "merged"), into_number="AS-2", previous_status="new")
+    noted = TicketReplied(**ticket("AS-1", 3, "merged"), message_id=uuid4(), public=False)
+    undone = TicketUnmerged(**ticket("AS-1", 5, "new"), from_number="AS-2", first_response=CLOCK, resolution=CLOCK)
+
+    await learn(intake_database, opened("AS-1"), merged, noted)
+    assert await goes_on(intake_database) == "AS-2"
+    await learn(intake_database, TicketReplied(**ticket("AS-1", 4, "merged"), message_id=uuid4(), public=False))
+    assert await goes_on(intake_database) == "AS-2"
+    await learn(intake_database, undone)
+    assert await goes_on(intake_database) is None
+
+
+async def goes_on(database: Database) -> str | None:
+    (row,) = await rows(database, "ticket_copy")
+    into: str | None = row["merged_into"]
+    return into
 
 
 async def test_what_intake_does_not_need_passes_by(intake_database: Database) -> None:

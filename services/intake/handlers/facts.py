@@ -12,7 +12,7 @@ from services.intake.store.tickets import TicketCopy
 from shared.database import Transaction
 from shared.events.envelope import Event
 from shared.events.notification import NotificationRequested
-from shared.events.tickets import TicketEvent, TicketMessageAdded
+from shared.events.tickets import TicketEvent, TicketMerged, TicketMessageAdded
 
 
 async def learn(tx: Transaction, events: Sequence[tuple[UUID, Event]], *, due_at: datetime) -> None:
@@ -28,12 +28,15 @@ async def learn(tx: Transaction, events: Sequence[tuple[UUID, Event]], *, due_at
 
 async def _learn_tickets(tx: Transaction, events: Sequence[TicketEvent]) -> None:
     if events:
-        await tickets.save(
-            tx, [TicketCopy(event.ticket_number, event.customer_id, event.dimensions.status, event.ticket_version) for event in events]
-        )
+        await tickets.save(tx, [_copy(event) for event in events])
     joined = [event for event in events if isinstance(event, TicketMessageAdded) and event.reference != event.ticket_number]
     if joined:
         await tickets.save_aliases(tx, [(event.reference, event.ticket_number) for event in joined])
+
+
+def _copy(event: TicketEvent) -> TicketCopy:
+    into = event.into_number if isinstance(event, TicketMerged) else None
+    return TicketCopy(event.ticket_number, event.customer_id, event.dimensions.status, event.ticket_version, into)
 
 
 def _notification(event_id: UUID, event: NotificationRequested) -> Notification:

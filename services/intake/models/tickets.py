@@ -23,6 +23,7 @@ TICKET_COPY: Final = Table(
     Column("customer_id", Uuid, nullable=False),
     Column("status", Text, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("merged_into", Text),
     Index("ticket_copy_customer", "customer_id", "number"),
 )
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from services.intake.completeness import Recorded
+from services.intake.store.tickets import GOES_ON
 from shared.database import Transaction, from_json
 
 
@@ -58,7 +59,7 @@ async def find(tx: Transaction, reference: str, *, of: UUID | None = None) -> Fo
                t.number AS ticket_number, t.status AS ticket_status
           FROM request r JOIN customer c USING (customer_id)
                LEFT JOIN ticket_alias a ON a.reference = r.reference
-               LEFT JOIN ticket_copy t ON t.number = coalesce(a.number, r.reference)
+               LEFT JOIN LATERAL {GOES_ON.format("coalesce(a.number, r.reference)")} t ON true
          WHERE r.reference = $1
            AND ($2::uuid IS NULL OR c.survivor_id = coalesce((SELECT survivor_id FROM customer WHERE customer_id = $2), $2))
         """,
@@ -108,12 +109,12 @@ async def about_order(tx: Transaction, order_number: str, *, before: tuple[datet
     return [Line(**row) for row in rows]
 
 
-_LISTED: Final = """
+_LISTED: Final = f"""
     SELECT r.request_id, r.reference, r.received_at, r.channel, r.type, r.subject, r.order_number, r.locale,
            t.number AS ticket_number, t.status AS ticket_status, r.dismissed_at IS NOT NULL AS is_dismissed
       FROM request r LEFT JOIN ticket_alias a ON a.reference = r.reference
-           LEFT JOIN ticket_copy t ON t.number = coalesce(a.number, r.reference)
-     WHERE r.completes IS NULL AND {} AND ($1::timestamptz IS NULL OR (r.received_at, r.request_id) < ($1, $2))
+           LEFT JOIN LATERAL {GOES_ON.format("coalesce(a.number, r.reference)")} t ON true
+     WHERE r.completes IS NULL AND {{}} AND ($1::timestamptz IS NULL OR (r.received_at, r.request_id) < ($1, $2))
      ORDER BY r.received_at DESC, r.request_id DESC LIMIT $3
 """
 
