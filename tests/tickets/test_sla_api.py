@@ -380,9 +380,7 @@ async def test_a_grade_reaches_the_tickets_under_all_ids_of_the_person(
     assert (await ticket(tickets_database, request.reference)).tier == "vip"
 
 
-async def test_a_grade_and_a_timer_of_one_ticket_do_not_wait_for_each_other(
-    door: Door, tickets_database: Database
-) -> None:
+async def test_a_grade_and_a_timer_of_one_ticket_do_not_wait_for_each_other(door: Door, tickets_database: Database) -> None:
     customer = customer_registered()
     request = request_received(customer_id=customer.customer_id, occurred_at=clock.now())
     graded = CustomerGraded(
