@@ -75,7 +75,7 @@ def zone_named(name: str) -> ZoneInfo:
         raise Invalid.field("?zone", "unknown_zone", "zone must be an IANA name such as Asia/Shanghai") from error
 
 
-def slots(within: Period, step: Step) -> list[datetime]:
+def slots(within: Period, step: Step, most: int = MOST_SLOTS) -> list[datetime]:
     """The beginnings of the series' slots; the first is the range's start, the last slot ends with the range.
 
     Raises:
@@ -86,8 +86,8 @@ def slots(within: Period, step: Step) -> list[datetime]:
         if beginning >= within.end:
             break
         beginnings.append(beginning)
-        if len(beginnings) > MOST_SLOTS:
-            raise Invalid.field("?bucket", "too_many_slots", f"at most {MOST_SLOTS} slots: choose a shorter range or a longer bucket")
+        if len(beginnings) > most:
+            raise Invalid.field("?bucket", "too_many_slots", f"at most {most} slots: choose a shorter range or a longer bucket")
     return beginnings
 
 

@@ -116,6 +116,16 @@ async def test_ages_are_told_in_classes_with_mean_and_percentiles(door: Door, ma
     assert (found["ci95"], found["median"]["ci95"], found["n"]) == (None, None, 7)
 
 
+async def test_ages_over_time_are_told_in_up_to_a_hundred_slots(door: Door, manager: httpx.AsyncClient) -> None:
+    await happened(door, Story(at=START))
+
+    days = await manager.get("/v1/kpis/backlog_age/series", params={"from": "2026-03-01", "to": "2026-06-09", "zone": "UTC"})
+    hours = await manager.get("/v1/kpis/backlog_age/series", params={"from": "2026-03-01", "to": "2026-03-06", "bucket": "hour"})
+
+    assert [item["value"] for item in days.json()["items"]][:3] == [None, (16 * HOUR).total_seconds(), (40 * HOUR).total_seconds()]
+    assert (len(days.json()["items"]), hours.status_code, hours.json()["errors"][0]["pointer"]) == (100, 422, "?bucket")
+
+
 async def test_a_reopened_ticket_is_as_old_as_its_request(door: Door, manager: httpx.AsyncClient) -> None:
     await happened(door, Story().later(HOUR).resolved().later(DAY).reopened())
 

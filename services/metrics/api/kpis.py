@@ -7,7 +7,7 @@ from starlette.requests import Request
 from services.metrics import handlers, periods, schemas
 from services.metrics.api import telling
 from services.metrics.handlers import Question
-from services.metrics.kpi import DEFINITIONS
+from services.metrics.kpi import DEFINITIONS, Source
 from services.metrics.kpi import Clock as KpiClock
 from services.metrics.periods import Period, Step
 from services.metrics.projection import DIMENSIONS
@@ -21,6 +21,8 @@ from shared.runtime import AnyRuntime
 router = http.Router(tags=["kpis"])
 
 REPEAT_WINDOW = 30
+MOST_AGES = 100
+"""Slots of a series of ages: each is a look at every ticket that was open."""
 
 
 @router.get("/v1/kpis", scope="kpi:read", operation_id="getKpis", summary="Key figures of a range")
@@ -86,7 +88,8 @@ async def get_series(
     now = clocks.now()
     within = _period(runtime, since, to, zone)
     cut = _cut(None, [channel, type, priority, team, agent, tier])
-    question = Question([DEFINITIONS[kpi]], within, periods.slots(within, bucket), now, cut, clock, repeat_window_days)
+    most = MOST_AGES if DEFINITIONS[kpi].source is Source.AGES else periods.MOST_SLOTS
+    question = Question([DEFINITIONS[kpi]], within, periods.slots(within, bucket, most), now, cut, clock, repeat_window_days)
     async with log.snapshot(runtime.database) as tx:
         known, readings = await handlers.answer(tx, question)
     return schemas.SeriesOut(
