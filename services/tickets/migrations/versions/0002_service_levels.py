@@ -84,15 +84,15 @@ SEEDS: Final = (
     # around the clock, seven days a week; since ever, for a customer may say that he wrote long ago
     """
     INSERT INTO calendar (id, version, valid_from, zone, week, makeup, changed_at, changed_by)
-    VALUES ('always', 1, '0001-01-01 00:00:00+00', 'UTC', '[[[0,1440]],[[0,1440]],[[0,1440]],[[0,1440]],[[0,1440]],[[0,1440]],[[0,1440]]]', '[[0,1440]]',
-            'epoch', 'system')
+    VALUES ('always', 1, '0001-01-01 00:00:00+00', 'UTC',
+            '[[[0,1440]],[[0,1440]],[[0,1440]],[[0,1440]],[[0,1440]],[[0,1440]],[[0,1440]]]', '[[0,1440]]', 'epoch', 'system')
     """,
     # the promises of the first policy, now one policy for each priority; who asks again waits no longer than who asks first
     """
     INSERT INTO policy (id, version, valid_from, priority, calendar, first_response_ms, next_response_ms, resolution_ms, pauses_on,
                         warn_percent, escalations, active, changed_at, changed_by)
-    SELECT 'standard-' || priority, 1, '0001-01-01 00:00:00+00', priority, 'always', first_response_ms, first_response_ms, resolution_ms, '{customer}',
-           80, '[{"reason": "sla_breached", "level": 1, "target": null}]', true, 'epoch', 'system'
+    SELECT 'standard-' || priority, 1, '0001-01-01 00:00:00+00', priority, 'always', first_response_ms, first_response_ms, resolution_ms,
+           '{customer}', 80, '[{"reason": "sla_breached", "level": 1, "target": null}]', true, 'epoch', 'system'
       FROM sla_budget WHERE version = 1
     """,
 )
