@@ -41,6 +41,10 @@ class RebuildRefused(Exception):
     """The new generation was given up; the old one stays in use."""
 
 
+class AnotherRebuild(RebuildRefused):
+    """Somebody else is at it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """What a rebuild did."""
@@ -69,8 +73,10 @@ async def _replace_outdated(database: Database) -> None:
     logger.info("rebuild_started", reason="definitions_changed")
     try:
         rebuilt = await rebuild(database, lambda _read, _all: None)
+    except AnotherRebuild:
+        logger.info("rebuild_left_to_another_instance")
     except RebuildRefused as refused:
-        # another instance does it, or an operator has to look; what was in use stays in use
+        # an operator has to look; what was in use stays in use
         logger.error("rebuild_refused", reason=str(refused))
     else:
         logger.info("rebuild_finished", projection=rebuilt.version, replaced=rebuilt.replaced, entries=rebuilt.entries)
@@ -80,11 +86,12 @@ async def rebuild(database: Database, progress: Progress) -> Rebuilt:
     """Replace the active generation by one that is built from the event log. What an interrupted rebuild left is cleared away first.
 
     Raises:
-        RebuildRefused: another rebuild is running, the event log was not read completely, or the verifier found differences.
+        AnotherRebuild: one is running.
+        RebuildRefused: the event log was not read completely, or the verifier found differences.
     """
     async with generations.sole_rebuild(database) as is_sole:
         if not is_sole:
-            raise RebuildRefused("another rebuild is running")
+            raise AnotherRebuild("another rebuild is running")
         await _clear_away(database)
         try:
             return await _build_and_activate(database, progress)

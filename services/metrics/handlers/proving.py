@@ -41,7 +41,8 @@ async def _stored_matters(tx: Transaction, version: int, window_us: int, buckets
     found: Counter[tuple[int, str, str]] = Counter()
     if buckets:
         slots = [bucket * WIDTH_US for bucket in buckets]
-        sums = await complaints.sums(tx, version, window_us, Cut(by=DIMENSIONS), slots, slots[-1] + WIDTH_US, now=0)
+        everyone, end = Cut(by=DIMENSIONS), slots[-1] + WIDTH_US
+        sums = await complaints.sums(tx, version, window_us, everyone, slots, end, now=0, patience=log.PATIENCE)
         for row in sums:
             if row.measure != "unsettled":
                 found[buckets[row.slot], "/".join(row.group), row.measure] += row.n

@@ -44,13 +44,23 @@ chains AS (
 """``chains`` has a row per complaint; that of the first one stands for the matter. $2 = the window in microseconds."""
 
 
-async def sums(tx: Transaction, version: int, window_us: int, cut: Cut, slots: Sequence[int], end: int, now: int) -> list[Sum]:
+async def sums(
+    tx: Transaction,
+    version: int,
+    window_us: int,
+    cut: Cut,
+    slots: Sequence[int],
+    end: int,
+    now: int,
+    *,
+    patience: float | None = None,
+) -> list[Sum]:
     """Matters by their first complaint: all, those that came again, and those that may still come again.
 
-    ``slots`` are the instants at which slots begin, microseconds; ``end`` ends the last one.
+    ``slots`` are the instants at which slots begin, microseconds; ``end`` ends the last one. ``patience`` in seconds, by default the usual.
     """
     condition, asked = condition_of(cut, first_parameter=7)
-    rows = await tx.fetch(
+    rows = await tx.driver.fetch(
         f"""{_CHAINS}
         SELECT width_bucket(opened_at, $5::bigint[]) - 1 AS slot, {group_of(cut)} AS values, count(*) AS matters,
                count(*) FILTER (WHERE complaints > 1) AS repeated,
@@ -65,6 +75,7 @@ async def sums(tx: Transaction, version: int, window_us: int, cut: Cut, slots: S
         list(slots),
         now,
         *asked,
+        timeout=patience,
     )
     found = []
     for row in rows:
