@@ -21,17 +21,21 @@ def notice(before: Ticket, after: Ticket, change: Change, link: str | None) -> T
     """What the customer should hear of one change, with the link to his tracking page; None when it is nothing to him."""
     match change.fact:
         case changes.Reminded():
-            assert after.waiting_since is not None
-            ends_at = after.waiting_since + GIVE_UP_AFTER
-            return _request("ticket_reminder", after, change, link, {"status": after.status, "closes_at": ends_at.isoformat()})
+            return _request("ticket_reminder", after, change, link, _standing(after))
         case changes.Merged(into=into):
             return _request("ticket_status", after, change, link, {"status": after.status, "into": into})
         case changes.Closed(reason=reason) if reason == NO_CUSTOMER_ANSWER:
             return _request("ticket_status", after, change, link, {"status": after.status, "reason": reason})
         case changes.StatusChanged() | changes.Resolved() if _is_news(before, after):
-            return _request("ticket_status", after, change, link, {"status": after.status})
+            return _request("ticket_status", after, change, link, _standing(after))
         case _:
             return None
+
+
+def _standing(ticket: Ticket) -> dict[str, str]:
+    """How it stands, and until when an answer is waited for."""
+    status = {"status": str(ticket.status)}
+    return status if ticket.waiting_since is None else status | {"closes_at": (ticket.waiting_since + GIVE_UP_AFTER).isoformat()}
 
 
 def _is_news(before: Ticket, after: Ticket) -> bool:
