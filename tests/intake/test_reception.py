@@ -282,6 +282,18 @@ async def test_a_number_of_four_app_users_is_a_household_s(intake_database: Data
     assert [row["shared"] for row in await rows(intake_database, "identity") if row["scheme"] == "phone"] == [True]
 
 
+async def test_customers_who_get_their_accounts_later_make_a_household_as_well(intake_database: Database) -> None:
+    for n in range(4):
+        await take_one(intake_database, incoming(email=f"w{n}@example.com", phone="13800138000"))
+    before = {row["shared"] for row in await rows(intake_database, "identity")}
+
+    for n in range(4):
+        await take_one(intake_database, incoming(customer=Contact(email=f"w{n}@example.com", app_user_id=f"u-{n}")))
+
+    assert before == {False}
+    assert {row["value"] for row in await rows(intake_database, "identity") if row["shared"]} == {"+8613800138000"}
+
+
 async def test_what_customers_claim_with_their_own_keys_makes_no_household(intake_database: Database) -> None:
     await take_one(intake_database, incoming(customer=Contact(app_user_id="u-0", phone="13800138000")))
     for n in range(1, 6):

@@ -163,7 +163,7 @@ async def add_identity(tx: Transaction, customer_id: UUID, identity: Identity, *
         return file
     entered = replace(identity, evidence=Evidence.ENTERED)
     await customers.link(tx, [Link(file.customer_id, entered)], at)
-    await customers.mark_shared(tx, [identity])
+    await customers.mark_shared(tx, [identity, *(one.identity for one in held)])
     if others and identity.matches:
         await customers.suggest_merges(tx, [(file.customer_id, other) for other in others], at)
     return await _bump(tx, file, "identity_added", {"scheme": identity.kind}, by=by, at=at)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from services.intake.acceptance import Accepted
 from services.intake.completeness import CONTACT, NAME
 from services.intake.handlers.merging import announced
-from services.intake.identity import Arrival, Assignment, Directory, Identity, assign, judge
+from services.intake.identity import Arrival, Assignment, Directory, Identity, Scheme, assign, judge
 from services.intake.language import choose_locale
 from services.intake.store import customers as store
 from services.intake.store import files, requests
@@ -133,7 +133,6 @@ class Recognition:
         at = max(self.accepted[index].received_at for index in indices)
         if links:
             await store.link(tx, links, at)
-            # further holders of an identity; the first one cannot make a household
             await store.mark_shared(tx, _common(links, self.known.directory))
         if suspicions:
             await store.suggest_merges(tx, suspicions, at)
@@ -151,8 +150,10 @@ async def recognise(tx: Transaction, accepted: Mapping[int, Accepted]) -> Recogn
 
 
 def _common(links: Iterable[Link], directory: Directory) -> list[Identity]:
-    """What is linked and somebody else has as well."""
-    return [link.identity for link in links if directory.is_common(link.identity, link.customer_id)]
+    """What may be a household's by now: what is linked and somebody else has as well, and all that a customer has who got an account."""
+    common = [link.identity for link in links if directory.is_common(link.identity, link.customer_id)]
+    with_account = {link.customer_id for link in links if link.identity.scheme is Scheme.APP_USER} & directory.customers
+    return common + [identity for one in with_account for identity in directory.identities[one] | directory.contacts[one]]
 
 
 def _arrival(request: Accepted) -> Arrival:
