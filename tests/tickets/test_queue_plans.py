@@ -64,9 +64,11 @@ async def test_queues_and_loads_are_read_from_their_indexes(tickets_database: Da
     assert sum(queue.waiting for queue in everything) == MANY * 24 // 50
     assert loads == {"agent-22": MANY // 50}
     indexes = [{step["Index Name"] for step in plan if "Index Name" in step} for plan in asked.plans]
-    assert [found & {"ticket_queue", "ticket_load"} for found in indexes] == [{"ticket_queue"}] * 3 + [{"ticket_load"}] * 2
+    # the third question counts all that wait, here half of the table: how it is best read is for the planner to say
+    assert [found & {"ticket_queue"} for found in indexes[:2]] == [{"ticket_queue"}] * 2
+    assert [found & {"ticket_load"} for found in indexes[3:]] == [{"ticket_load"}] * 2
     kinds = [{step["Node Type"] for step in plan if step.get("Relation Name") in (None, "ticket")} for plan in asked.plans]
-    assert not any("Seq Scan" in found for found in kinds)
+    assert not any("Seq Scan" in found for found in kinds[:2] + kinds[3:])
     assert not any("Sort" in found for found in kinds[:2]), "the index has the order in which the queue is handed out"
 
 
