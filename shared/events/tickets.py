@@ -129,7 +129,7 @@ class TicketLinked(TicketEvent):
     TYPE: ClassVar[str] = "ticket.linked.v1"
 
     other_number: str
-    kind: str = Field(description="code: related, duplicate, caused_by")
+    kind: str = Field(description="code: related, duplicate, caused_by; merged: the other one was merged into this one")
     removed: bool = False
 
 
