@@ -74,13 +74,13 @@ def reduce(event: Event) -> Data:
 
 @lru_cache(maxsize=4096)
 def code(value: str) -> str:
-    """A word of a list: lower case, digits and underscores."""
+    """A word of our own lists: lower case, digits and underscores."""
     return value if _CODE.fullmatch(value) else UNKNOWN
 
 
 @lru_cache(maxsize=65536)
 def identifier(value: str) -> str:
-    """The id of a colleague, a team, a form: one word, no address, no telephone number."""
+    """The id of a colleague, a team, a form, a code of the organisation's own lists: one word, no address, no telephone number."""
     return value if _IDENTIFIER.fullmatch(value) else UNKNOWN
 
 
@@ -131,8 +131,8 @@ _DIMENSIONS: Final[Rules] = {
     "agent": identifier,
     "tier": code,
     "status": code,
-    "category": code,
-    "root_topic": code,
+    "category": identifier,
+    "root_topic": identifier,
 }
 _TARGET: Final[Rules] = {
     "started_at": microseconds,
@@ -178,7 +178,8 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
     },
     intake.CustomerRegistered: _ALWAYS | {"customer_id": identity, "tier": code},
     intake.CustomerUpdated: _ALWAYS | {"customer_id": identity, "version": _as_it_is, "tier": code},
-    intake.CustomerGraded: _ALWAYS | {"customer_id": identity, "tier": code, "previous_tier": code, "reason": code, "actor": identifier},
+    intake.CustomerGraded: _ALWAYS
+    | {"customer_id": identity, "tier": code, "previous_tier": code, "reason": identifier, "actor": identifier},
     intake.CustomerMerged: _ALWAYS | {"customer_id": identity, "into_customer_id": identity, "actor": identifier},
     intake.CustomerUnmerged: _ALWAYS | {"customer_id": identity, "from_customer_id": identity, "actor": identifier},
     intake.NotificationDelivered: _NOTIFICATION,
@@ -197,17 +198,17 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
     tickets.TicketReplied: _TICKET | {"public": _as_it_is},
     tickets.TicketTriaged: _TICKET,
     tickets.TicketAssigned: _TICKET | {"previous_agent": identifier, "previous_team": identifier, "reason": code},
-    tickets.TicketStatusChanged: _TICKET | {"previous_status": code, "action": code, "reason": code},
+    tickets.TicketStatusChanged: _TICKET | {"previous_status": code, "action": code, "reason": identifier},
     tickets.TicketResolved: _TICKET
-    | {"episode": _as_it_is, "resolution_code": code, "opened_at": microseconds, "first_response": _target, "resolution": _target},
-    tickets.TicketStepChanged: _TICKET | {"previous_step": code},
+    | {"episode": _as_it_is, "resolution_code": identifier, "opened_at": microseconds, "first_response": _target, "resolution": _target},
+    tickets.TicketStepChanged: _TICKET | {"previous_step": identifier},
     tickets.TicketLinked: _TICKET | {"other_number": identifier, "kind": code, "removed": _as_it_is},
     tickets.TicketMerged: _TICKET | {"into_number": identifier, "previous_status": code},
     tickets.TicketUnmerged: _TICKET | {"from_number": identifier, "first_response": _target, "resolution": _target},
     tickets.TicketEscalated: _TICKET | {"level": _as_it_is, "reason": code, "target": code},
     tickets.TicketConfirmed: _TICKET | {"episode": _as_it_is},
-    tickets.TicketReopened: _TICKET | {"episode": _as_it_is, "resolved_at": microseconds, "reason": code, "resolution": _target},
-    tickets.TicketClosed: _TICKET | {"reason": code},
+    tickets.TicketReopened: _TICKET | {"episode": _as_it_is, "resolved_at": microseconds, "reason": identifier, "resolution": _target},
+    tickets.TicketClosed: _TICKET | {"reason": identifier},
     tickets.TicketCancelled: _TICKET | {"reason": code},
     tickets.SlaMet: _SLA,
     tickets.SlaWarned: _SLA,

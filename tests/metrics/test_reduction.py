@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 from services.metrics.reduction import KEPT, UNKNOWN, NoIdentity, code, entry_of, identifier, reduce
 from shared.events import contracts, examples
 from shared.events.envelope import Event
+from shared.events.tickets import Dimensions
 from shared.events.topics import consumed_by
 from tests.metrics.builders import answer, request
 
@@ -111,6 +112,16 @@ def test_the_text_and_the_product_of_a_request_are_forgotten() -> None:
 @pytest.mark.parametrize("value", ["web", "technical_support", "x", "line"])
 def test_a_code_stays(value: str) -> None:
     assert code(value) == value
+
+
+@pytest.mark.parametrize("word", ["screen-broken", "3d_printer", "leak.pump"])
+def test_codes_of_the_organisations_own_lists_stay_as_they_are(word: str) -> None:
+    """Also where they are written otherwise than ours: two root topics must not become one unknown."""
+    dimensions = Dimensions(status="resolved", priority="normal", channel="web", category=word, root_topic=word)
+
+    kept = reduce(answer(1, dimensions=dimensions))["dimensions"]
+
+    assert (kept["category"], kept["root_topic"]) == (word, word)
 
 
 @pytest.mark.parametrize("value", ["", "Web", "li wei", "wei@example.com", "13800138000", "x" * 65, "微信", "web\n"])
