@@ -224,6 +224,7 @@ async def test_a_list_says_how_much_everybody_has(door: Door, lead: httpx.AsyncC
         ({"id": "13800000000"}, ["#/id"]),
         ({"id": "ann@example.org"}, ["#/id"]),
         ({"id": ""}, ["#/id"]),
+        ({"id": "a" * 65}, ["#/id"]),
         ({"id": "system"}, ["#/id"]),
         ({"name": "  "}, ["#/name"]),
         ({"name": "two\nlines"}, ["#/name"]),

@@ -95,6 +95,7 @@ async def test_two_leads_at_once_on_one_team_one_wins(door: Door, lead: httpx.As
     [
         ({"id": "Repairs"}, ["#/id"]),
         ({"id": "re pairs"}, ["#/id"]),
+        ({"id": "13800000000"}, ["#/id"]),
         ({"name": ""}, ["#/name"]),
         ({"types": ["gift"]}, ["#/types/0"]),
         ({"channels": ["pigeon"]}, ["#/channels/0"]),

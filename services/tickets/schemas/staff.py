@@ -43,8 +43,9 @@ AgentId = Annotated[
     Code,
     AfterValidator(_no_number),
     AfterValidator(_nobodys_word),
-    Field(description="principal id of his API key; no telephone number, no address"),
+    Field(max_length=64, description="principal id of his API key; no telephone number, no address"),
 ]
+StaffCode = Annotated[ListCode, AfterValidator(_no_number)]
 Codes = Annotated[tuple[ListCode, ...], Field(max_length=MANY), AfterValidator(_each_once)]
 Types = Annotated[tuple[RequestType, ...], Field(max_length=MANY), AfterValidator(_each_once)]
 Channels = Annotated[tuple[Channel, ...], Field(max_length=MANY), AfterValidator(_each_once)]
@@ -99,7 +100,7 @@ class PresenceChange(RequestModel):
 class NewTeam(RequestModel):
     """A team. Tickets come to the active team that names most precisely what they are: by tier, then type, then channel."""
 
-    id: ListCode
+    id: StaffCode
     name: Line
     types: Types = Field(default=(), description="types of requests that it takes; of these lists an empty one does not restrict")
     channels: Channels = ()
@@ -125,7 +126,7 @@ class TeamPatch(Patch):
 class NewSkill(RequestModel):
     """A skill and which tickets need it: those of its types and categories; of these lists an empty one does not restrict."""
 
-    id: ListCode
+    id: StaffCode
     name: Line
     types: Types = ()
     categories: Codes = ()
