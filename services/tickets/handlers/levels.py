@@ -121,7 +121,7 @@ def _demand_version(newest: Calendar | Policy | None, version: int) -> None:
 async def _reach(tx: Transaction, kind: str, id: str, version: int, valid_from: datetime, at: datetime) -> Outcome:
     """Have the tickets that it concerns looked at again."""
     count = await levels.arm_retargeting(tx, RETARGET, since=valid_from, due_at=at) if valid_from < at else 0
-    log.info("service_levels_changed", kind=kind, id=id, version=version, retargeting=count)
+    log.info("service_levels_changed", kind=kind, key=id, version=version, retargeting=count)
     return Outcome(count)
 
 
