@@ -96,6 +96,8 @@ async def test_versions_are_kept_and_can_be_asked_for(manager: httpx.AsyncClient
 
     assert (await agent.get("/v1/calendars/office?version=2")).json()["zone"] == "UTC"
     assert (await agent.get("/v1/calendars/office?version=1")).status_code == 404
+    assert (await agent.get("/v1/calendars/office?version=2147483646")).status_code == 404
+    assert (await agent.get("/v1/calendars/office?version=2147483647")).status_code == 422
     page = (await agent.get("/v1/calendars/office/versions?limit=1")).json()
     rest = (await agent.get(f"/v1/calendars/office/versions?limit=1&cursor={page['next_cursor']}")).json()
     assert [item["version"] for item in page["items"] + rest["items"]] == [3, 2]

@@ -32,7 +32,7 @@ ETAG: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 Id = Annotated[schemas.LevelId, Path(description="chosen by whoever makes it: a letter, then letters, digits, - _ .")]
-Version = Annotated[int, Query(ge=1, le=NEWEST)]
+Version = Annotated[int, Query(ge=1, le=NEWEST - 1)]
 
 
 # ------------------------------------------------------------------ calendars
