@@ -95,7 +95,8 @@ class Customers:
         return None
 
     async def _reply(self, matter: Matter, text: str, what: str) -> None:
-        await self._send(matter, Channel.EMAIL, text, in_reply_to=self._ledger.first[matter.number])
+        channel = Channel.EMAIL if matter.channel in {Channel.PHONE, Channel.WALK_IN, Channel.WEB} else matter.channel
+        await self._send(matter, channel, text, in_reply_to=self._ledger.first[matter.number])
         self._ledger.done[what] += 1
 
     async def _answer(self, matter: Matter, token: str) -> None:
