@@ -74,7 +74,7 @@ class Recognition:
             await self._look_again(tx, unsettled)
         registered = await self._register(tx, unsettled)
         await self._learn_names(tx, indices, unsettled)
-        await self._link(tx, unsettled)
+        await self._link(tx, unsettled, set(registered))
         return registered
 
     async def _look_again(self, tx: Transaction, indices: list[int]) -> None:
@@ -125,14 +125,14 @@ class Recognition:
         times = {named.customer_id: named.at for named in names}
         self.learned = [announced(file, times[file.customer_id]) for file in await files.learn_names(tx, names)]
 
-    async def _link(self, tx: Transaction, indices: list[int]) -> None:
+    async def _link(self, tx: Transaction, indices: list[int], new: set[UUID]) -> None:
         links = [Link(self.customer_of(i), identity) for i in indices for identity in self.assignments[i].links]
         suspicions = [(self.customer_of(i), other) for i in indices for other in self.assignments[i].suspects]
         if not links and not suspicions:
             return
         at = max(self.accepted[index].received_at for index in indices)
         if links:
-            await store.link(tx, links, at)
+            await store.link(tx, links, at, new=new)
             await store.mark_shared(tx, _common(links, self.known.directory))
         if suspicions:
             await store.suggest_merges(tx, suspicions, at)

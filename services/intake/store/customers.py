@@ -6,7 +6,7 @@ one new customer that arrive at once decide one after the other. Who finds a kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -178,10 +178,11 @@ async def register(tx: Transaction, customers: Sequence[NewCustomer]) -> set[UUI
     return {row["customer_id"] for row in rows}
 
 
-async def link(tx: Transaction, links: Iterable[Link], at: datetime) -> None:
+async def link(tx: Transaction, links: Iterable[Link], at: datetime, *, new: Collection[UUID] = ()) -> None:
     """Store what customers are known by. A contact that a trusted source confirms becomes an identity; never the other way round.
 
-    Customers are locked against being merged meanwhile: what is linked then recognises whoever answers for them.
+    Customers are locked against being merged meanwhile: what is linked then recognises whoever answers for them. Those who are ``new`` in
+    this transaction nobody else can see.
     """
     last: Mapping[tuple[UUID, str, str], Identity] = {
         (link.customer_id, link.identity.kind, link.identity.value): link.identity
@@ -190,11 +191,11 @@ async def link(tx: Transaction, links: Iterable[Link], at: datetime) -> None:
     await tx.execute(
         """
         WITH file AS MATERIALIZED (
-               SELECT customer_id, survivor_id FROM customer WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id FOR SHARE)
+               SELECT customer_id, survivor_id FROM customer WHERE customer_id = ANY($9::uuid[]) ORDER BY customer_id FOR SHARE)
         INSERT INTO customer_identity (origin_id, customer_id, scheme, value, address, matches, evidence, stands_in, linked_at)
-        SELECT l.customer_id, f.survivor_id, l.scheme, l.value, l.address, l.matches, l.evidence, l.stands_in, $8
+        SELECT l.customer_id, coalesce(f.survivor_id, l.customer_id), l.scheme, l.value, l.address, l.matches, l.evidence, l.stands_in, $8
           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::text[], $7::text[])
-               l(customer_id, scheme, value, address, matches, evidence, stands_in) JOIN file f USING (customer_id)
+               l(customer_id, scheme, value, address, matches, evidence, stands_in) LEFT JOIN file f USING (customer_id)
         ON CONFLICT (scheme, value, origin_id) DO UPDATE SET matches = true, evidence = excluded.evidence, stands_in = NULL
          WHERE excluded.matches AND NOT customer_identity.matches
         """,
@@ -206,6 +207,7 @@ async def link(tx: Transaction, links: Iterable[Link], at: datetime) -> None:
         [identity.evidence.value for identity in last.values()],
         [identity.stands_in for identity in last.values()],
         at,
+        list({customer_id for customer_id, _, _ in last} - set(new)),
     )
 
 
