@@ -192,6 +192,15 @@ def test_a_ticket_that_was_closed_because_the_customer_did_not_answer_is_due_and
     assert counted("resolution_rate", story.events) == {"denominator": [at(START + 3 * DAY)]}
 
 
+def test_a_ticket_that_was_closed_by_hand_without_a_solution_is_due_and_not_solved() -> None:
+    """Whatever reason is given: nobody takes a ticket out of the rate by closing it while it waits."""
+    waiting = Story().later(HOUR).waits("waiting_customer").later(DAY).closed("staff")
+    reopened = Story("AS-2").later(HOUR).resolved().later(DAY).reopened().later(HOUR).closed("staff")
+
+    assert counted("resolution_rate", waiting.events) == {"denominator": [at(START + 3 * DAY)]}
+    assert counted("resolution_rate", reopened.events) == {"denominator": [at(START + 3 * DAY)]}
+
+
 @pytest.mark.parametrize("reason", ["window_over", "staff"])
 def test_a_ticket_that_was_closed_for_another_reason_stays_solved(reason: str) -> None:
     story = Story().later(HOUR).resolved().later(7 * DAY).closed(reason)

@@ -154,6 +154,11 @@ def _without_alias(subject: values.Subject, facts: values.Facts) -> Iterator[pro
 
 all_states = states.states
 
+
+def _closed_by_itself(ticket: values.TicketFacts) -> bool:
+    return rules.status_of(ticket) == rules.CLOSED and ticket.closed is not None and ticket.closed.reason == rules.NO_CUSTOMER_ANSWER
+
+
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "counts a quarter of an hour late": _replaced(units, "bucket_of", _late_by_a_quarter),
     "counts internal tickets": _replaced(rules, "INTERNAL", "nothing"),
@@ -172,6 +177,7 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     ),
     "a resolution holds although it was reopened": _replaced(rules, "holds", bool),
     "closed unanswered is solved": _replaced(rules, "is_unanswered", lambda ticket: False),
+    "closed by hand without a solution is forgotten": _replaced(rules, "is_unanswered", _closed_by_itself),
     "a relationship survey counts for the transactional NPS": _replaced(surveys, "RELATIONSHIP_SURVEY", "T9"),
     "the first promise rules": _replaced(merging, "_ruling", _first_policy),
     "the first status rules": _replaced(merging, "last", merging.first),
@@ -214,6 +220,7 @@ def _edges() -> Iterator[Event]:
     back.first_response.due_at, back.first_response.policy_version = back.at + 2 * HOUR, 2
     yield from back.unmerged().events
     yield invited(9_001, form="S1.1")
+    yield from Story("AS-BY-HAND").later(HOUR).waits("waiting_customer").closed("not_our_product").events
 
 
 def _telling_history() -> list[list[Entry]]:

@@ -89,7 +89,7 @@ _DEFINED: Final = (
     Definition("sla_first_response", 1, "first responses in time", Kind.RATE, "ratio", _AT_LEAST),
     Definition("sla_next_response", 1, "next responses in time", Kind.RATE, "ratio", _AT_LEAST),
     Definition("sla_resolution", 1, "resolutions in time", Kind.RATE, "ratio", _AT_LEAST, window_days=7),
-    Definition("resolution_rate", 1, "tickets solved for good", Kind.RATE, "ratio", _AT_LEAST, window_days=7),
+    Definition("resolution_rate", 2, "tickets solved for good", Kind.RATE, "ratio", _AT_LEAST, window_days=7),
     Definition("reopen_rate", 2, "resolutions that did not hold", Kind.RATE, "ratio", _AT_MOST, window_days=7),
     Definition(
         "repeat_complaint_rate", 1, "matters complained about again", Kind.RATE, "ratio", _AT_MOST, window_days=30, source=Source.COMPLAINTS

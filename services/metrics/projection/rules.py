@@ -74,5 +74,7 @@ def is_reopened_in_time(resolved: Moment, reopened: Moment | None) -> bool:
 
 
 def is_unanswered(ticket: TicketFacts) -> bool:
-    """Closed because the customer did not answer; a later reopening or resolution makes good for it."""
-    return status_of(ticket) == CLOSED and ticket.closed is not None and ticket.closed.reason == NO_CUSTOMER_ANSWER
+    """Closed because the customer did not answer, or by hand without a solution; a later reopening or resolution makes good for it."""
+    if status_of(ticket) != CLOSED or ticket.closed is None:
+        return False
+    return ticket.closed.reason == NO_CUSTOMER_ANSWER or not holds(ticket.episodes)

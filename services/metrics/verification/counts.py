@@ -58,14 +58,12 @@ def _spent(promise: str, condition: str = "true", further: str = "") -> str:
 
 
 _RESOLUTION_RATE: Final = f"""
-  WITH given_up AS (
-    SELECT ticket, closed.dims FROM ({CLOSED}) closed JOIN ({REAL}) actual USING (ticket)
-     WHERE reason = 'no_customer_answer' AND status = 'closed'
+  WITH last AS (SELECT DISTINCT ON (ticket) ticket, held FROM ({RESOLUTIONS_THAT_HELD}) r ORDER BY ticket, episode DESC),
+  given_up AS (
+    SELECT ticket, closed.dims FROM ({CLOSED}) closed JOIN ({REAL}) actual USING (ticket) LEFT JOIN last USING (ticket)
+     WHERE status = 'closed' AND (reason = 'no_customer_answer' OR held IS NOT TRUE)
   ),
-  solved AS (
-    SELECT ticket FROM (SELECT DISTINCT ON (ticket) ticket, held FROM ({RESOLUTIONS_THAT_HELD}) r ORDER BY ticket, episode DESC) last
-     WHERE held AND ticket NOT IN (SELECT ticket FROM given_up)
-  )
+  solved AS (SELECT ticket FROM last WHERE held AND ticket NOT IN (SELECT ticket FROM given_up))
   SELECT least(met, due) AS at, m.measure, 1 AS n, coalesce({DIMS_WHEN_COUNTED}, given_up.dims) AS dims
     FROM ({target("resolution")}) target JOIN ({REAL}) actual USING (ticket) LEFT JOIN given_up USING (ticket)
     JOIN (VALUES ('denominator', true), ('denominator', false), ('numerator', true)) m(measure, solved)

@@ -33,7 +33,7 @@ DEFINITIONS: Final = {
     "sla_first_response": 1,
     "sla_next_response": 1,
     "sla_resolution": 1,
-    "resolution_rate": 1,
+    "resolution_rate": 2,
     "reopen_rate": 2,
     "repeat_complaint_rate": 1,
     "csat_mean": 2,
