@@ -185,6 +185,19 @@ async def test_the_awaited_answer_resumes_and_moves_the_deadline(tickets_databas
     ]
 
 
+async def test_a_further_message_fills_in_what_was_not_known_and_changes_nothing_that_was(tickets_database: Database) -> None:
+    first = request_received(product=Product(model="KT-200"), subject=None)
+    later = follow_up(first, product=Product(model="KT-300", serial_number="SN 4711", purchase_date="2026-03-01"), subject="Kettle")
+
+    await take_in(tickets_database, first, later)
+    await take_in(tickets_database, follow_up(first, product=Product(serial_number="SN 9"), subject="Pot"))
+
+    async with tickets_database.transaction() as tx:
+        row = await tx.fetchrow("SELECT product_named, serial_number, purchase_date, subject FROM ticket")
+    assert row is not None
+    assert tuple(row) == ("KT-200", "SN 4711", "2026-03-01", "Kettle")
+
+
 async def test_a_reply_inside_the_window_reopens(tickets_database: Database) -> None:
     first = await opened(tickets_database)
     await work(tickets_database, first.reference, Take(), Start(), Resolve("repaired"))

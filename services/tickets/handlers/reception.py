@@ -12,7 +12,7 @@ from services.tickets.handlers.assigning import Assigning, work_of
 from services.tickets.handlers.surroundings import Surroundings, survey
 from services.tickets.proof import Tracking
 from services.tickets.sla import ServiceLevels
-from services.tickets.store import candidates, loading, words
+from services.tickets.store import candidates, learning, loading, words
 from services.tickets.store.levels import held_service_levels
 from services.tickets.store.saving import Particulars
 from services.tickets.workflow import messages, opening
@@ -54,6 +54,7 @@ async def receive(tx: Transaction, events: Sequence[Event], tracking: Tracking |
             case _:
                 continue
     await assigning.save(tx, batch.docket, batch.particulars, batch.assigning)
+    await learning.complete(tx, batch.learned)
     await words.insert_messages(tx, batch.messages)
     await candidates.keep_conversations(tx, batch.around.newest)
     await candidates.keep_proofs(tx, batch.around.proofs)
@@ -74,6 +75,8 @@ class _Batch:
     tiers: dict[UUID, str]
     assigning: Assigning
     particulars: dict[str, Particulars] = field(default_factory=dict)
+    learned: dict[str, Particulars] = field(default_factory=dict)
+    """What further messages told, by ticket."""
     messages: list[words.Message] = field(default_factory=list)
 
     def series(self, ticket: Ticket) -> list[Ticket]:
@@ -141,10 +144,7 @@ def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: T
     )
     place = batch.assigning.place(number or event.reference, _work(event, batch.tiers, after), clock.now())
     ticket = batch.docket.open(opening.open_request(request, event.occurred_at, batch.policy, after=after, number=number, place=place))
-    product = event.product or Product()
-    batch.particulars[ticket.number] = Particulars(
-        event.subject, product.model, product.serial_number, product.order_number, product.purchase_date, event.expected_resolution_at
-    )
+    batch.particulars[ticket.number] = _particulars(event)
     batch.around.opened(ticket, event)
     _keep(batch, ticket.number, ticket.version, event, sealed)
 
@@ -152,8 +152,18 @@ def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: T
 def _join(batch: _Batch, ticket: Ticket, message: messages.Message, event: RequestReceived, sealed: words.Seal) -> None:
     after, changes = messages.add(ticket, message, event.occurred_at, batch.policy)
     batch.docket.record(after, changes)
+    told = _particulars(event)
+    if told != Particulars():
+        batch.learned[ticket.number] = batch.learned.get(ticket.number, Particulars()).then(told)
     added = next(change for change in changes if isinstance(change.fact, MessageAdded))
     _keep(batch, ticket.number, added.version, event, sealed)
+
+
+def _particulars(event: RequestReceived) -> Particulars:
+    product = event.product or Product()
+    return Particulars(
+        event.subject, product.model, product.serial_number, product.order_number, product.purchase_date, event.expected_resolution_at
+    )
 
 
 def _keep(batch: _Batch, number: str, version: int, event: RequestReceived, sealed: words.Seal) -> None:

@@ -34,6 +34,10 @@ class Particulars:
     purchase_date: str | None = None
     expected_resolution_at: datetime | None = None
 
+    def then(self, later: Particulars) -> Particulars:
+        """What is known after a later message: what was known before stays."""
+        return Particulars(*(getattr(self, name) or getattr(later, name) for name in self.__slots__))
+
 
 async def save(tx: Transaction, docket: Docket, particulars: Mapping[str, Particulars]) -> None:
     """Write everything that happened to the tickets of the docket. ``particulars`` are those of fresh tickets, by number."""
@@ -70,13 +74,13 @@ async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequenc
         *(column(fresh, name) for name in ("opened_at", "changed_at", "episode", "linked_to")),
         *(column(particulars, name) for name in ("subject", "product_named", "serial_number", "order_number", "purchase_date")),
         column(particulars, "expected_resolution_at"),
-        [" ".join(search.words(_searched(each))) for each in particulars],
+        [" ".join(search.words(searched(each))) for each in particulars],
         [next_due(ticket) for ticket in fresh],
         column(fresh, "entered_by"),
     )
 
 
-def _searched(each: Particulars) -> str:
+def searched(each: Particulars) -> str:
     """What a ticket is found by: what it is about, and the numbers that people read off things and papers."""
     return " ".join(filter(None, (each.subject, each.serial_number, each.order_number, each.product_named)))
 
