@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.tickets.assignment.staff import Distribution, Position, Presence, Tier, WhenOffline
@@ -57,6 +57,7 @@ Capacity = Annotated[Integer, Field(ge=1, le=10_000, description="open tickets b
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
+    schema["minProperties"] = 1
     for field in schema["properties"].values():
         field.pop("default", None)
 
@@ -65,6 +66,12 @@ class Patch(RequestModel):
     """A change: what it leaves out stays, so that its fields have no defaults for callers. See `given`."""
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("nothing_changed", "Should change something")
+        return self
 
 
 class NewAgent(RequestModel):
