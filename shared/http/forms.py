@@ -31,22 +31,25 @@ async def read_form(request: Request, known: Collection[str]) -> dict[str, str]:
     """The fields of a sent form, which has these and no others.
 
     Raises:
-        Invalid: a field that the form does not have.
+        Invalid: a field that the form does not have or that is there twice, or the character U+0000, which nobody types.
         WrongMediaType: not the encoding of a plain HTML form.
-        Malformed: not UTF-8, a field sent twice, very many fields, or the character U+0000, which nobody types.
+        Malformed: not UTF-8, or very many fields.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise WrongMediaType(f"Send {FORM}.")
     body = await cast("BoundedRequest", request).body()
+    sent_as = request.headers.get("content-type")
+    if body == b"" and sent_as is None:
+        return {}  # a form without fields, as some clients send it
+    if (sent_as or "").partition(";")[0].strip().lower() != FORM:
+        raise WrongMediaType(f"Send {FORM}.")
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise Malformed("The form is not encoded as browsers do.") from None
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise Malformed("A field was sent twice.")
+        raise errors.Invalid("A field was sent twice.")
     if any("\0" in text for pair in pairs for text in pair):
-        raise Malformed("The form holds the character U+0000.")
+        raise errors.Invalid("The form holds the character U+0000.")
     if unknown := sorted(set(fields) - set(known)):
         wrong = [errors.FieldError(f"/{name}", "extra_forbidden", "The form does not have this field.") for name in unknown]
         raise errors.Invalid("The form has fields that are not known here.", errors=wrong)
