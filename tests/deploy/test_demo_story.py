@@ -84,3 +84,11 @@ def test_a_customer_answers_what_he_is_asked_and_nothing_else() -> None:
     assert given_answers["Q0"] == matter.overall
     assert set(given_answers) == {"Q0", "Q3"}
     assert 1 <= given_answers["Q3"] <= 5
+
+
+def test_who_was_not_pleased_is_so_the_second_time(long_story: Story) -> None:
+    matter = next(matter for matter in long_story.matters if matter.overall == 1)
+    questions = [{"id": "Q0", "type": "rating"}, {"id": "Y1", "type": "choice"}]
+
+    assert answers(matter, questions)["Q0"] == 1
+    assert answers(matter, questions, again=True) == {"Q0": 4, "Y1": "yes"}
