@@ -35,16 +35,9 @@ async def read_form(request: Request, known: Collection[str]) -> dict[str, str]:
         WrongMediaType: not the encoding of a plain HTML form.
         Malformed: not UTF-8, or very many fields.
     """
-    body = await cast("BoundedRequest", request).body()
-    sent_as = request.headers.get("content-type")
-    if body == b"" and sent_as is None:
+    if await cast("BoundedRequest", request).body() == b"" and "content-type" not in request.headers:
         return {}  # a form without fields, as some clients send it
-    if (sent_as or "").partition(";")[0].strip().lower() != FORM:
-        raise WrongMediaType(f"Send {FORM}.")
-    try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except ValueError:
-        raise Malformed("The form is not encoded as browsers do.") from None
+    pairs = await read_pairs(request)
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise errors.Invalid("A field was sent twice.")
@@ -54,6 +47,22 @@ async def read_form(request: Request, known: Collection[str]) -> dict[str, str]:
         wrong = [errors.FieldError(f"/{name}", "extra_forbidden", "The form does not have this field.") for name in unknown]
         raise errors.Invalid("The form has fields that are not known here.", errors=wrong)
     return fields
+
+
+async def read_pairs(request: Request) -> list[tuple[str, str]]:
+    """Names and values of a sent form, in order, also those that are there twice.
+
+    Raises:
+        WrongMediaType: not the encoding of a plain HTML form.
+        Malformed: not UTF-8, or very many fields.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise WrongMediaType(f"Send {FORM}.")
+    try:
+        body = (await cast("BoundedRequest", request).body()).decode("ascii")
+        return parse_qsl(body, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise Malformed("The form is not encoded as browsers do.") from None
 
 
 def demand_own_page(request: Request) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, cast
-from urllib.parse import parse_qsl
 
 from fastapi import Query, Response
 from starlette.requests import Request
@@ -29,15 +28,14 @@ from shared.database import is_transient
 from shared.errors import Invalid, NotFound, ServiceError, Unavailable
 from shared.events.codes import DEFAULT_LOCALE, Locale
 from shared.http.body import BoundedRequest
-from shared.http.problems import Malformed, WrongMediaType, problem_type
+from shared.http.forms import FORM, read_pairs
+from shared.http.problems import Malformed, problem_type
 from shared.languages import closest, preferred
 from shared.runtime import Runtime
 
 router = http.Router(tags=["pages"])
 
 POLICY: Final = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-MAX_FIELDS: Final = 100
-FORM: Final = "application/x-www-form-urlencoded"
 LANGUAGE: Final = "lang"
 SWITCH: Final = "switch"
 """The field of the buttons that change the language and keep what was entered."""
@@ -265,12 +263,7 @@ async def _fields(request: BoundedRequest) -> dict[str, str]:
         WrongMediaType: not the encoding of a plain HTML form.
         Malformed: not UTF-8, a field sent twice, or very many fields.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise WrongMediaType(f"Send {FORM}.")
-    try:
-        pairs = parse_qsl((await request.body()).decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except ValueError:
-        raise Malformed("The form is not encoded as browsers do.") from None
+    pairs = await read_pairs(request)
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise Malformed("A field was sent twice.")
