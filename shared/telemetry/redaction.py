@@ -23,7 +23,7 @@ MAX_SMALL: Final = 999_999_999
 # fmt: off
 ALLOWED: Final = frozenset(
     {
-        "action", "actor_type", "attempt", "attempts", "backoff", "batch", "broker", "bytes", "category", "channel", "check",
+        "action", "actor_type", "attempt", "attempts", "backoff", "batch", "broker", "bytes", "carrier", "category", "channel", "check",
         "checks", "code", "consumer", "consumers", "correlation_id", "count", "database", "delay", "dropped", "duration_ms",
         "env", "epoch", "error", "errors", "event", "exception", "exit_code", "expected", "field", "fields", "fired",
         "from_seq", "from_status", "gap", "gen", "group", "handler", "head", "host", "index", "instance", "items", "key",

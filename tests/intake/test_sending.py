@@ -106,7 +106,7 @@ def test_a_status_that_a_newer_one_has_overtaken_is_not_sent() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "refused"),
-    [("ticket_status", "status"), ("ticket_reminder", "status"), ("survey_invitation", "survey"), ("survey_reminder", "survey")],
+    [("ticket_status", "status"), ("survey_invitation", "survey"), ("survey_reminder", "survey")],
 )
 def test_what_the_customer_does_not_want_is_not_sent(kind: str, refused: str) -> None:
     wished = replace(INVITATION, kind=kind, requested_at=NOW - MINUTE)
@@ -120,6 +120,12 @@ def test_what_the_customer_asked_for_by_writing_to_us_needs_no_consent(kind: str
     nothing_wanted = replace(WANG, consents=Consents(status=False, survey=False, marketing=False))
 
     assert plan(replace(REPLY, kind=kind), nothing_wanted, NOW) == BY_MAIL
+
+
+def test_whoever_wants_no_messages_is_reminded_all_the_same_before_his_silence_closes_his_ticket() -> None:
+    reminder = replace(STATUS, kind="ticket_reminder", data={"status": "waiting_customer"}, requested_at=NOW - MINUTE)
+
+    assert plan(reminder, replace(WANG, consents=Consents(status=False, survey=False, marketing=False)), NOW) == BY_MAIL
 
 
 def test_whether_a_complaint_is_solved_is_asked_also_of_those_who_want_no_surveys() -> None:

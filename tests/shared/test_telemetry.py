@@ -191,6 +191,10 @@ def test_ids_codes_and_numbers_are_shown() -> None:
     assert shown == {"ticket_id": str(UUID(int=1)), "took_ms": 1.5, "due_at": str(at), "backoff": 2.0, "next_seq": 2**40}
 
 
+def test_operators_see_which_carrier_did_not_carry_a_message() -> None:
+    assert redact({"carrier": "smtp"}) == {"carrier": "smtp"}
+
+
 def test_a_long_text_is_cut() -> None:
     assert len(redact_text("x" * 100_000)) < 2_100
 

@@ -83,6 +83,26 @@ async def test_each_wrong_field_is_named(door: Door, agent: httpx.AsyncClient, b
     assert (await ticket(door.database, number)).version == 1
 
 
+@pytest.mark.parametrize("code", ["13800138000", "20261", "138-0013-8000", "010.8888.1234"])
+async def test_a_code_that_could_be_somebodys_number_is_refused(door: Door, agent: httpx.AsyncClient, code: str) -> None:
+    number = await opened(door)
+
+    as_category = await act(agent, number, "triage", priority="high", type="repair", category=code, root_topic=code)
+    as_reason = await act(agent, number, "escalate", reason=code)
+
+    assert (as_category.status_code, pointers(as_category)) == (422, ["#/params/category", "#/params/root_topic"])
+    assert "telephone number" in as_category.json()["errors"][0]["detail"]
+    assert (as_reason.status_code, pointers(as_reason)) == (422, ["#/params/reason"])
+
+
+async def test_short_numbers_and_numbers_with_letters_are_codes(door: Door, agent: httpx.AsyncClient) -> None:
+    number = await opened(door)
+
+    answer = await act(agent, number, "triage", priority="high", type="repair", category="404", root_topic="e-10012")
+
+    assert (answer.status_code, answer.json()["category"]) == (200, "404")
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -29,7 +29,7 @@ from shared.errors import Invalid, NotFound, ServiceError, Unavailable
 from shared.events.codes import DEFAULT_LOCALE, Locale
 from shared.http.body import BoundedRequest
 from shared.http.forms import FORM, read_pairs
-from shared.http.problems import Malformed, problem_type
+from shared.http.problems import problem_type
 from shared.languages import closest, preferred
 from shared.runtime import Runtime
 
@@ -261,12 +261,13 @@ async def _fields(request: BoundedRequest) -> dict[str, str]:
 
     Raises:
         WrongMediaType: not the encoding of a plain HTML form.
-        Malformed: not UTF-8, a field sent twice, or very many fields.
+        Malformed: not UTF-8, or very many fields.
+        Invalid: a field sent twice.
     """
     pairs = await read_pairs(request)
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise Malformed("A field was sent twice.")
+        raise Invalid("A field was sent twice.")
     return fields
 
 

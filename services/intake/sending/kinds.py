@@ -51,7 +51,8 @@ _KINDS: Final = (
     Kind("ticket_reply", 0, is_automatic=False, needs="text"),
     Kind("ticket_status", 1, purpose="status", useful_for=timedelta(days=3), settles_for=SETTLING),
     Kind("acknowledgement", 2, useful_for=timedelta(days=1)),
-    Kind("ticket_reminder", 3, purpose="status", useful_for=timedelta(days=3), is_solicitous=True),
+    # whoever wants no messages of status must hear all the same that his ticket is closed if he does not answer
+    Kind("ticket_reminder", 3, useful_for=timedelta(days=3), is_solicitous=True),
     Kind("survey_invitation", 4, purpose="survey", useful_for=timedelta(days=14), is_solicitous=True, is_about_survey=True, needs="link"),
     Kind("survey_reminder", 5, purpose="survey", useful_for=timedelta(days=7), is_solicitous=True, is_about_survey=True, needs="link"),
 )

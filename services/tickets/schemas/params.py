@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.tickets.sla import Priority
@@ -15,8 +16,22 @@ from services.tickets.workflow.status import Action, Cause, LinkKind
 from shared.events.codes import RequestType
 from shared.http.fields import Boolean, Code, Integer, RequestModel, Text
 
+LONGEST_NUMBER: Final = 4
+"""Digits of a code without a letter, such as `404`; more could be somebody's telephone number."""
+
+
+def _nobodys_number(code: str) -> str:
+    """Codes travel on fact topics, which are kept for ever; a telephone number must not."""
+    if not re.search(r"[a-z]", code) and len(re.findall(r"[0-9]", code)) > LONGEST_NUMBER:
+        raise PydanticCustomError("code_is_a_number", "Should have a letter: a number of five digits or more could be a telephone number")
+    return code
+
+
 ListCode = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$"), Field(description="a code of the organisation's lists")
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$"),
+    AfterValidator(_nobodys_number),
+    Field(description="a code of the organisation's lists; with a letter if it has five digits or more"),
 ]
 
 
