@@ -1,8 +1,8 @@
 """Requests that arrive while a commit is running share the next one.
 
-Each caller puts an item into a bounded queue and waits. Up to two writers take what has gathered, commit it in one transaction and then
-answer all of it: so batches grow with the load, no timer is needed, and an answer is given only after COMMIT. Writers live as long as there
-is work. The queue is a wall: what does not fit, or has waited too long, is refused at once and nothing was done for it.
+Each caller puts an item into a bounded queue and waits. A writer, under load two, takes what has gathered, commits it in one transaction
+and then answers all of it: so batches grow with the load, no timer is needed, and an answer is given only after COMMIT. Writers live as
+long as there is work. The queue is a wall: what does not fit, or has waited too long, is refused at once and nothing was done for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 from prometheus_client import Gauge, Histogram
 
@@ -53,13 +53,17 @@ class NotWritten(Unavailable):
 
 @dataclass(frozen=True)
 class Bounds:
-    """``items`` and ``size`` (bytes) bound what waits, ``patience`` (seconds) how long; ``batch`` items share a transaction."""
+    """``items`` and ``size`` (bytes) bound what waits, ``patience`` (seconds) how long; ``batch`` items share a transaction.
+
+    A further writer begins only when ``crowd`` items wait: fewer are cheaper together in the next transaction than in one of their own.
+    """
 
     items: int = 2_000
     size: int = 16 * 1024 * 1024
     patience: float = 1.0
     batch: int = 256
     writers: int = 2
+    crowd: int = 64
 
 
 @dataclass(frozen=True)
@@ -121,11 +125,11 @@ class Batcher(Generic[Item, Result]):
         return Finding(fill < 0.8, len(self._queue), "requests")
 
     def _call_writer(self, loop: asyncio.AbstractEventLoop) -> None:
-        if len(self._writers) < self._bounds.writers:
+        wanted = self._bounds.writers if len(self._queue) >= self._bounds.crowd else 1
+        if len(self._writers) < wanted:
             # a context of its own: a batch belongs to no single request's trace
             writer = loop.create_task(self._write(), name="intake writer", context=Context())
             self._writers.add(writer)
-            writer.add_done_callback(self._writers.discard)
 
     def _drop_late(self) -> None:
         """Those whose patience is over stand at the head of the queue."""
@@ -144,10 +148,14 @@ class Batcher(Generic[Item, Result]):
         return waiting
 
     async def _write(self) -> None:
-        while self._queue:
-            batch = [self._pop() for _ in range(min(self._bounds.batch, len(self._queue)))]
-            # callers who hung up are not written for: nobody was told anything
-            await self._answer([waiting for waiting in batch if not waiting.future.done()])
+        try:
+            while self._queue:
+                batch = [self._pop() for _ in range(min(self._bounds.batch, len(self._queue)))]
+                # callers who hung up are not written for: nobody was told anything
+                await self._answer([waiting for waiting in batch if not waiting.future.done()])
+        finally:
+            # in the same step as the last look at the queue: whoever submits after it must find that there is no writer
+            self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _answer(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         try:

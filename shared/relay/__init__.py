@@ -13,7 +13,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from shared import kafka, protocol, telemetry
-from shared.backoff import backoff
+from shared.backoff import backoff, pause
 from shared.clock import monotonic
 from shared.database import Database, Transaction, is_transient
 from shared.kafka.tail import TailReader
@@ -38,6 +38,7 @@ class Relay:
         quiet: timedelta = protocol.QUIET,
         lease: timedelta = timedelta(seconds=5),
         poll: float = 0.05,
+        gather: float = 0.02,
         rows_per_batch: int = 500,
         send_timeout: float = 8.0,
         tail_timeout: float = 4.0,
@@ -47,6 +48,8 @@ class Relay:
 
         Args:
             wakeup: what the doors of this process call after COMMIT; without it rows wait for the next poll.
+            gather: rounds begin at least so far apart while there is less to send than one batch may hold: what is written meanwhile goes
+                along, instead of each few rows costing a transaction and a request of their own.
             lease: after so long without a round of its owner, a log may be taken by another relay.
             round_timeout: must stay below the database's idle_in_transaction_session_timeout.
         """
@@ -56,6 +59,7 @@ class Relay:
         self._quiet = quiet
         self._lease = lease
         self._poll = poll
+        self._gather = gather
         self._rows_per_batch = rows_per_batch
         self._round_timeout = round_timeout
         self._sender = Sender(settings, timeout=send_timeout)
@@ -70,6 +74,7 @@ class Relay:
         failures = 0
         try:
             while not stop.is_set():
+                began = monotonic()
                 try:
                     outcome = await self.round()
                 except Exception as error:
@@ -82,6 +87,8 @@ class Relay:
                 failures = 0
                 if not outcome.rows and outcome.owned < cursors.LOGS_PER_ROUND:
                     await self._wakeup.wait(self._poll)
+                if outcome.rows < self._rows_per_batch:
+                    await pause(stop, began + self._gather - monotonic())
         finally:
             stopping.cancel()
             await self.close()
