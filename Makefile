@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-fast lint types contracts migrate format lock clean
+.PHONY: help setup run demo test test-fast bench lint types contracts migrate format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: setup ## run every test, with real PostgreSQL and real Kafka
 
 test-fast: setup ## run the tests that need no database and no broker
 	@$(BIN)/python -m pytest -q -m pure
+
+bench: setup ## measure everything beside its limits (ARGS="--list", "--only accept,relay", "--quick"); see benchmarks/README.md
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: setup ## check style, formatting and the walls between services and rooms
 	$(BIN)/ruff check

@@ -28,6 +28,11 @@ BREACHES = {
     "shared learns about a service": ("shared/database.py", "import services.tickets.store", "shared knows no service"),
     "shared learns about what runs it": ("shared/database.py", "import deploy", "shared knows no service"),
     "a service leans on the local platform": ("services/intake/settings.py", "import deploy", "Services do not know what runs them"),
+    "a service knows that it is measured": (
+        "services/intake/app.py",
+        "import benchmarks",
+        "Nothing knows that it is measured",
+    ),
     "a contract touches the bus": ("shared/events/intake.py", "import aiokafka", "Decisions are pure"),
     "the protocol reads the time": ("shared/protocol.py", "import time", "Decisions are pure"),
     "a decision asks the clock": ("services/tickets/workflow.py", "import shared.clock", "Decisions are pure"),
@@ -50,6 +55,7 @@ def tree(tmp_path: Path) -> Path:
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     files = ["services/__init__.py", "deploy/__init__.py", "shared/__init__.py", "shared/clock.py", "shared/database.py"]
     files += ["shared/protocol.py", "shared/events/__init__.py", "shared/events/intake.py", "services/tickets/workflow.py"]
+    files += ["benchmarks/__init__.py"]
     files += [f"services/{service}/{room}.py" for service in SERVICES for room in ("__init__", *ROOMS)]
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)

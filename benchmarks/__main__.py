@@ -1,0 +1,117 @@
+"""`python -m benchmarks`, that is `make bench`: measure, tell how far it is, keep the figures."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from importlib import util
+from typing import Final, Protocol, cast
+
+from rich.console import Console
+
+from benchmarks import machine, report
+from benchmarks.bench import Bench
+from benchmarks.figure import Figure
+from deploy.local.supervisor import StopRequested, request_stop, stop_signals
+from shared.clock import monotonic, real_now
+
+ORDER: Final = (
+    "accept",
+    "chain",
+    "latency",
+    "tickets_consumer",
+    "metrics_consumer",
+    "relay",
+    "reads",
+    "kpi_reads",
+    "rebuild",
+    "timers",
+    "memory",
+    "instances",
+)
+"""The modules of this package that are benchmarks, as the report has them."""
+
+
+Teller = Callable[[str], None]
+
+
+class Benchmark(Protocol):
+    """What a benchmark's module has."""
+
+    NAME: str
+    ABOUT: str
+
+    async def run(self, bench: Bench) -> list[Figure]:
+        """Measure."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when every figure reaches its target, 1 when one does not, 2 when asked for what is not there."""
+    console = Console()
+    asked = _parser().parse_args(arguments)
+    known = {name: benchmark for module in ORDER if (benchmark := _load(module)) for name in [benchmark.NAME]}
+    if asked.list:
+        for name, benchmark in known.items():
+            console.print(f"{name:<18} {benchmark.ABOUT}", highlight=False)
+        return 0
+    chosen = asked.only.split(",") if asked.only else list(known)
+    if unknown := [name for name in chosen if name not in known]:
+        console.print(f"No benchmark {', '.join(unknown)}; there are {', '.join(known)}", style="red")
+        return 2
+    with stop_signals(request_stop):
+        try:
+            return _run([known[name] for name in chosen], asked.rounds, quick=asked.quick, order=list(known), console=console)
+        except StopRequested:
+            console.print("Stopped")
+            return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Aftercare side by side with its limits.")
+    parser.add_argument("--list", action="store_true", help="say which benchmarks there are")
+    parser.add_argument("--only", default="", metavar="A,B", help="only these; the figures of the others are kept")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each comparison is repeated (3)")
+    parser.add_argument("--quick", action="store_true", help="one short round each: shows that everything works, proves no figure")
+    return parser
+
+
+def _load(module: str) -> Benchmark | None:
+    """The module; None where this tree does not have it."""
+    name = f"benchmarks.{module}"
+    return cast(Benchmark, importlib.import_module(name)) if util.find_spec(name) else None
+
+
+def _run(chosen: Sequence[Benchmark], rounds: int, *, quick: bool, order: Sequence[str], console: Console) -> int:
+    entries: list[report.Entry] = []
+    with console.status("Starting") as status, Bench(rounds=1 if quick else rounds, quick=quick) as bench:
+        for benchmark in chosen:
+            bench.say = _teller(console, status.update, benchmark.NAME)
+            began_at = monotonic()
+            figures = asyncio.run(benchmark.run(bench))
+            now = real_now().isoformat(timespec="seconds")
+            entries += [report.Entry(benchmark.NAME, now, quick, figure) for figure in figures]
+            console.print(f"[bold]{benchmark.NAME}[/] measured in {monotonic() - began_at:.0f} s", highlight=False)
+        facts = machine.examine(bench.postgres)
+    report.keep(entries, order, facts)
+    report.show(entries, console)
+    console.print(f"All figures: {report.RESULTS}/results.md, figures.json, figures.svg", highlight=False)
+    return 0 if all(entry.figure.ok for entry in entries) else 1
+
+
+def _teller(console: Console, update: Teller, name: str) -> Teller:
+    """On a terminal a line that changes; elsewhere lines, one after the other."""
+
+    def say(text: str) -> None:
+        if console.is_terminal:
+            update(f"{name}: {text}")
+        else:
+            console.print(f"{name}: {text}", highlight=False, soft_wrap=True)
+
+    return say
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""What the benchmarks share: a private PostgreSQL, a private Apache Kafka, databases made by the services' own migrations, the platform.
+
+Servers start when the first benchmark asks and are gone afterwards. They run as `make run` runs them, with every commit on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from benchmarks import platform
+from benchmarks.platform import SERVICES, TOGETHER, Part, Platform
+from deploy.local.kafka import KafkaServer
+from deploy.local.postgres import PostgresServer
+from shared import migrations
+from shared.database import Database
+from shared.kafka import KafkaSettings, topics
+
+POSTGRES: Final = {"shared_buffers": "512MB", "max_connections": "200"}
+"""Over the settings of the local platform, which are those of `reference` machines: fsync and synchronous_commit stay on."""
+
+UNLIMITED: Final = {"AFTERCARE_RATE_LIMIT": "0", "AFTERCARE_LOG_LEVEL": "WARNING"}
+"""One load generator is one principal: its quota would be what is measured."""
+
+
+@dataclass
+class Bench:
+    """Where benchmarks find what they need. A context manager, used from the main thread."""
+
+    rounds: int = 3
+    quick: bool = False
+    """A short run that shows that everything works; its figures are not worth much."""
+    say: Callable[[str], None] = print
+    """Tells people what is going on."""
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _postgres: PostgresServer | None = None
+    _broker: KafkaServer | None = None
+    _templates: set[str] = field(default_factory=set)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __enter__(self) -> Self:
+        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="aftercare-bench-", dir="/tmp")))
+        self.folder.chmod(0o755)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    def seconds(self, full: float, quick: float) -> float:
+        """How long something is measured."""
+        return quick if self.quick else full
+
+    def count(self, full: int, quick: int) -> int:
+        """How many of something are measured."""
+        return quick if self.quick else full
+
+    # ------------------------------------------------------------------ servers
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The private PostgreSQL; started at the first use."""
+        if self._postgres is None:
+            self.say("Starting PostgreSQL")
+            self._postgres = self._stack.enter_context(PostgresServer.temporary(POSTGRES))
+        return self._postgres
+
+    @property
+    def broker(self) -> KafkaServer:
+        """The private Apache Kafka; started at the first use."""
+        if self._broker is None:
+            self.say("Starting Apache Kafka")
+            self._broker = self._stack.enter_context(KafkaServer.temporary())
+        return self._broker
+
+    @property
+    def servers(self) -> dict[str, int]:
+        """Process ids of both, for `CpuMeter`."""
+        return {"PostgreSQL": self.postgres.child.pid, "Apache Kafka": self.broker.child.pid}
+
+    def _name(self, text: str) -> str:
+        return f"{text}_{next(self._numbers)}"
+
+    # ------------------------------------------------------------------ databases
+
+    async def database_url(self, service: str) -> str:
+        """Address of a new database of the service, as its migrations leave it."""
+        name = self._name(service)
+        if service not in self._templates:
+            await self._make_template(service)
+        self.postgres.query(f'CREATE DATABASE "{name}" TEMPLATE "template_{service}"')
+        return self.postgres.url(name)
+
+    async def _make_template(self, service: str) -> None:
+        self.postgres.create_database(f"template_{service}")
+        await asyncio.to_thread(migrations.upgrade, service, self.postgres.url(f"template_{service}"))
+        self._templates.add(service)
+
+    @asynccontextmanager
+    async def database(self, service: str, *, pool_size: int = 8) -> AsyncIterator[Database]:
+        """A new, migrated database of the service as its code sees it; dropped afterwards."""
+        url = await self.database_url(service)
+        database = Database(url, pool_size=pool_size, application_name="benchmarks")
+        try:
+            yield database
+        finally:
+            await database.close()
+            self.drop(url)
+
+    def empty_database(self, text: str) -> str:
+        """Address of a new database without tables."""
+        name = self._name(text)
+        self.postgres.create_database(name)
+        return self.postgres.url(name)
+
+    def drop(self, url: str) -> None:
+        """Forget a database."""
+        self.postgres.query(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+
+    # ------------------------------------------------------------------ bus
+
+    @asynccontextmanager
+    async def kafka(self) -> AsyncIterator[KafkaSettings]:
+        """The platform's topics, empty, under a prefix of their own; removed afterwards."""
+        settings = KafkaSettings(self.broker.bootstrap_servers, topic_prefix=f"{self._name('b')}.")
+        await topics.apply(settings)
+        try:
+            yield settings
+        finally:
+            await topics.remove(settings)
+
+    # ------------------------------------------------------------------ platform
+
+    @asynccontextmanager
+    async def platform(self, parts: Sequence[Part] = TOGETHER, env: Mapping[str, str] | None = None) -> AsyncIterator[Platform]:
+        """The real platform, empty: by default one process per service, with all its roles. `env` is told to every process."""
+        self.say("Starting the platform")
+        async with self.kafka() as kafka:
+            databases = {service: await self.database_url(service) for service in SERVICES}
+            folder = self.folder / self._name("home")
+            try:
+                async with platform.running(folder, parts, databases, kafka, self.servers, UNLIMITED | dict(env or {})) as running:
+                    yield running
+            finally:
+                for url in databases.values():
+                    self.drop(url)
+
+    # ------------------------------------------------------------------ programs
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a comparison program inherits."""
+        return {**os.environ, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}

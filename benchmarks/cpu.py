@@ -1,0 +1,61 @@
+"""CPU seconds of a process with its descendants, and of the parts of a platform: the steady figure on a machine that others use too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from shared.clock import monotonic
+
+
+def seconds(pid: int) -> float:
+    """User and system time so far of a process and its living descendants, with what their ended children used; 0 when it is gone.
+
+    The clock of it ticks every 10 ms: measure seconds of work, not one call.
+    """
+    total = 0.0
+    with suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            total += _own(process)
+    return total
+
+
+def _own(process: psutil.Process) -> float:
+    try:
+        used = process.cpu_times()
+    except psutil.NoSuchProcess:  # it ended between the list and the look; its parent has its times now
+        return 0.0
+    return float(used.user + used.system + used.children_user + used.children_system)
+
+
+@dataclass
+class CpuMeter:
+    """A stop watch over named processes: `with CpuMeter({"tickets": pid, "postgres": pid}) as cpu: ...`, then `cpu.used["tickets"]`."""
+
+    pids: Mapping[str, int]
+    used: dict[str, float] = field(default_factory=dict)
+    """CPU seconds of each, after the end."""
+    elapsed: float = 0.0
+    """Seconds on the wall."""
+    _before: dict[str, float] = field(default_factory=dict)
+    _began_at: float = 0.0
+
+    def __enter__(self) -> Self:
+        self._before = {name: seconds(pid) for name, pid in self.pids.items()}
+        self._began_at = monotonic()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.elapsed = monotonic() - self._began_at
+        self.used = {name: seconds(pid) - self._before[name] for name, pid in self.pids.items()}
+
+    @property
+    def total(self) -> float:
+        """CPU seconds of all of them."""
+        return sum(self.used.values())

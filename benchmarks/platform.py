@@ -1,0 +1,187 @@
+"""The real platform for one measurement: the services' own processes on databases and topics of its own, beside the shared servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from deploy.local.child import finishing
+from deploy.local.home import Home
+from deploy.local.ports import free_port
+from deploy.local.services import DEFAULT_PORTS, Address, ServiceProcess, environment, python
+from shared.clock import monotonic
+from shared.events.topics import NUMBERED, Topic
+from shared.kafka import KafkaSettings
+
+SERVICES: Final = tuple(DEFAULT_PORTS)
+
+KEYS_TIME: Final = 60.0
+"""Seconds that making the API keys may take."""
+
+LOOK: Final = 0.1
+"""Seconds between two looks at how far the consumers are."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of a service: `Part("tickets", "consume", ordinal=1)`."""
+
+    service: str
+    roles: str = "all"
+    """As on the command line, separated by spaces."""
+    ordinal: int = 0
+
+    @property
+    def name(self) -> str:
+        """`tickets` when it is everything, else `tickets.consume-1`."""
+        return (
+            self.service if self.roles == "all" and self.ordinal == 0 else f"{self.service}.{self.roles.replace(' ', '+')}-{self.ordinal}"
+        )
+
+    @property
+    def has_door(self) -> bool:
+        """Whether it answers REST calls."""
+        return bool({"all", "api"} & set(self.roles.split()))
+
+
+TOGETHER: Final = tuple(Part(service) for service in SERVICES)
+"""As `make run` starts it: one process per service."""
+
+APART: Final = tuple(Part(service, roles) for service in SERVICES for roles in ("api", "consume", "relay", "timers"))
+"""Each role in a process of its own, as in a cluster: so that each can be told from the others."""
+
+
+class NotSettled(Exception):
+    """Consumers had not applied everything in time."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What runs."""
+
+    home: Home
+    databases: Mapping[str, str]
+    """`{service: address}`."""
+    kafka: KafkaSettings
+    processes: Mapping[str, ServiceProcess]
+    """By the names of the parts."""
+    doors: Mapping[str, Sequence[str]]
+    """`{service: base addresses of its processes with a REST door}`, by ordinal."""
+    servers: Mapping[str, int]
+    """Process ids of PostgreSQL and the broker; shared, but nothing else uses them meanwhile."""
+
+    def url(self, service: str, ordinal: int = 0) -> str:
+        """Where a service answers."""
+        return self.doors[service][ordinal]
+
+    def key(self, role: str) -> str:
+        """The API key of a role."""
+        keys: dict[str, str] = json.loads(self.home.keys.read_text())
+        return keys[role]
+
+    def headers(self, role: str) -> dict[str, str]:
+        """What a call of that role carries."""
+        return {"Authorization": f"Bearer {self.key(role)}"}
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name, PostgreSQL and broker with them: for `CpuMeter`."""
+        return {**{name: process.child.pid for name, process in self.processes.items()}, **self.servers}
+
+    def require_alive(self) -> None:
+        """Raise when a process has ended: what was measured is not what was meant."""
+        for process in self.processes.values():
+            process.require_alive()
+
+    async def behind(self) -> dict[tuple[str, str], int]:
+        """How many events each consumer has still to apply: `{(topic, consumer): events}`; from the databases."""
+        found = {}
+        for topic in NUMBERED:
+            heads = await _sum(self.databases[topic.source], "SELECT sum(head)::bigint FROM outbox_head WHERE topic = $1", topic)
+            for consumer in topic.consumers:
+                sql = "SELECT sum(last_seq)::bigint FROM consumer_part WHERE topic = $1"
+                found[topic.name, consumer] = heads - await _sum(self.databases[consumer], sql, topic)
+        return found
+
+    async def settle(self, timeout: float = 120.0) -> float:
+        """Wait until every consumer has applied all there is, twice in a row; the seconds until then. NotSettled when it takes longer."""
+        began_at = monotonic()
+        quiet_since = None
+        while quiet_since is None or monotonic() < quiet_since + 3 * LOOK:
+            self.require_alive()
+            behind = {where: events for where, events in (await self.behind()).items() if events}
+            quiet_since = None if behind else quiet_since or monotonic()
+            if monotonic() > began_at + timeout:
+                raise NotSettled(f"after {timeout:.0f} s still to apply: {behind}")
+            await asyncio.sleep(LOOK)
+        return quiet_since - began_at
+
+
+async def _sum(url: str, sql: str, topic: Topic) -> int:
+    connection = await asyncpg.connect(url)
+    try:
+        return int(await connection.fetchval(sql, topic.name) or 0)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    parts: Sequence[Part],
+    databases: Mapping[str, str],
+    kafka: KafkaSettings,
+    servers: Mapping[str, int],
+    env: Mapping[str, str],
+) -> AsyncIterator[Platform]:
+    """Start these parts over migrated databases and applied topics; stop them afterwards. From the main thread."""
+    home = Home(folder)
+    with home.locked(), ExitStack() as stack:
+        ports = {part.name: free_port() for part in parts}
+        doors = {
+            service: [f"http://127.0.0.1:{ports[part.name]}" for part in parts if part.service == service and part.has_door]
+            for service in SERVICES
+        }
+        sites = [Address(service, 0, (doors[service] or ["http://127.0.0.1:9"])[0]) for service in SERVICES]
+        told = environment(home, sites, databases, kafka.bootstrap_servers) | {"KAFKA_TOPIC_PREFIX": kafka.topic_prefix} | dict(env)
+        make_keys(home, told)
+        processes = {part.name: _process(home, part, told, ports[part.name]) for part in parts}
+        stack.enter_context(_all_running(list(processes.values())))
+        yield Platform(home, databases, kafka, processes, doors, servers)
+
+
+def make_keys(home: Home, told: Mapping[str, str]) -> None:
+    """One API key per role, in all four databases and in `keys.json`."""
+    keys = python(home, told, "keys", "-m", "deploy.cli", "keys", "ensure-local")
+    with finishing([keys], KEYS_TIME):
+        pass
+
+
+def _process(home: Home, part: Part, told: Mapping[str, str], port: int) -> ServiceProcess:
+    own = dict(told) | {"AFTERCARE_ORDINAL": str(part.ordinal), f"{part.service.upper()}_PORT": str(port)}
+    program = python(home, own, part.name, "-m", f"services.{part.service}", *part.roles.split())
+    return ServiceProcess(program, port, home)
+
+
+@contextmanager
+def _all_running(processes: Sequence[ServiceProcess]) -> Iterator[None]:
+    """All at once, because each takes some seconds to load."""
+    try:
+        for process in processes:
+            process.begin()
+        for process in processes:
+            process.await_ready()
+        yield
+    finally:
+        for process in processes:
+            if process.alive:
+                process.child.ask_to_stop()
+        for process in processes:
+            process.stop()
