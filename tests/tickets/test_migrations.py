@@ -9,9 +9,12 @@ import asyncpg
 import pytest
 from alembic import command
 
-from services.tickets.store import loading
+from services.tickets.sla import Case, Priority
+from services.tickets.store import loading, staff
+from services.tickets.store.levels import service_levels
+from services.tickets.store.staff import TEAM
 from services.tickets.workflow.status import Status
-from shared import migrations
+from shared import clock, migrations
 from shared.database import Database
 from tests.databases import with_database
 from tests.servers import Servers
@@ -29,6 +32,12 @@ CLOCKS = """
 INSERT INTO sla_clock (number, target, started_at, budget_ms, policy_version, due_at, paused_ms)
 SELECT number, target, $1, hours * 3600000, 1, $1::timestamptz + hours * interval '1 hour', 0
   FROM (VALUES ('AS-W'), ('AS-N')) t(number), (VALUES ('first_response', 4), ('resolution', 72)) c(target, hours)
+"""
+TEAMS = """
+INSERT INTO team (id, version, name, types, channels, tiers, calendar, distribution, when_offline, active)
+VALUES ('by-day', 3, 'By day', '{}', '{}', '{}', 'always', 'round_robin', 'keep', true),
+       ('lost', 3, 'Lost', '{}', '{}', '{}', 'weekdays', 'round_robin', 'keep', true),
+       ('plain', 3, 'Plain', '{}', '{}', '{}', NULL, 'round_robin', 'keep', true)
 """
 PAUSE = "INSERT INTO sla_pause (number, target, ordinal, started_at) VALUES ('AS-W', 'resolution', 0, $1)"
 
@@ -71,3 +80,33 @@ async def test_tickets_of_the_first_version_go_on(servers: Servers) -> None:
     assert ("AS-N", "remind") not in timers
     # its resolution stands still
     assert due == {"AS-W": NOON + timedelta(hours=4), "AS-N": NOON + timedelta(hours=4)}
+
+
+async def test_teams_work_by_the_calendars_that_they_named_if_there_are_such(servers: Servers) -> None:
+    admin_url = servers.postgres()
+    admin = await asyncpg.connect(admin_url)
+    await admin.execute("DROP DATABASE IF EXISTS teams_of_old")
+    await admin.execute("CREATE DATABASE teams_of_old")
+    url = with_database(admin_url, "teams_of_old")
+    try:
+        await asyncio.to_thread(upgrade, url, "0004")
+        old = await asyncpg.connect(url)
+        await old.execute(TEAMS)
+        await old.close()
+
+        await asyncio.to_thread(migrations.upgrade, "tickets", url)
+
+        database = Database(url, pool_size=2, application_name="tests")
+        async with database.transaction() as tx:
+            levels, after = await service_levels(tx), clock.now() + DAY
+            teams = {row["id"]: (row["version"], row["calendar"]) for row in await tx.fetch("SELECT id, version, calendar FROM team")}
+            noted = await staff.changes(tx, TEAM, "lost", after=0, limit=9)
+        await database.close()
+    finally:
+        await admin.execute("DROP DATABASE teams_of_old WITH (FORCE)")
+        await admin.close()
+
+    assert teams == {"by-day": (3, "always"), "lost": (4, None), "plain": (3, None)}
+    assert [levels.team_calendar(team, after) for team in teams] == ["always", None, None]
+    assert [(change.version, change.data) for change in noted] == [(4, {"calendar": None})]
+    assert levels.promise(Case("repair", Priority.LOW, "standard"), NOON).hours.id == "always"

@@ -11,6 +11,8 @@ import pytest
 
 from services.tickets.handlers import deadlines
 from services.tickets.store import loading, views
+from services.tickets.store.levels import service_levels
+from services.tickets.workflow.clocks import case
 from services.tickets.workflow.evolution import replay
 from shared import clock
 from shared.auth import Role
@@ -430,8 +432,9 @@ async def test_the_reckoning_adds_up_day_by_day(door: Door, manager: httpx.Async
 
     targets = {target["target"]: target for target in explained["targets"]}
     first, resolution = targets["first_response"], targets["resolution"]
-    assert explained["case"] == {"type": "repair", "priority": "normal", "tier": "standard"}
-    assert (resolution["policy"], resolution["calendar"]["id"], resolution["state"]) == ("repairs", "office", "running")
+    assert explained["case"] == {"type": "repair", "priority": "normal", "tier": "standard", "team": None}
+    assert (resolution["policy"], resolution["state"]) == ("repairs", "running")
+    assert (resolution["calendar"]["id"], resolution["calendar"]["chosen_by"]) == ("office", "policy")
     assert [(each["policy"], each["chosen"], each["misses"]) for each in resolution["candidates"]][:3] == [
         ("repairs", True, []),
         ("standard-normal", False, []),
@@ -445,6 +448,72 @@ async def test_the_reckoning_adds_up_day_by_day(door: Door, manager: httpx.Async
     assert days["2026-11-28"]["business_ms"] == 0
     assert resolution["days"][-1]["run_ms"] == resolution["budget_ms"]
     assert sum(day["business_ms"] - day["paused_ms"] for day in first["days"]) == first["business_ms"]
+
+
+async def test_the_reckoning_says_whose_hours_they_are(
+    door: Door, manager: httpx.AsyncClient, agent: httpx.AsyncClient, lead: httpx.AsyncClient, tickets_database: Database
+) -> None:
+    await put(manager, "/v1/calendars/office", OFFICE)
+    assert (await lead.post("/v1/teams", json={"id": "workshop", "name": "Workshop", "types": ["repair"]})).status_code == 201
+    before = await opened(door, type="repair", occurred_at=clock.now())
+
+    patched = await lead.patch("/v1/teams/workshop", json={"calendar": "office"}, headers={"If-Match": '"1"'})
+
+    after, nobodys = [await opened(door, type=type, occurred_at=clock.now()) for type in ("repair", "enquiry")]
+    await fire(tickets_database)
+    assert patched.status_code == 200, patched.text
+    assert await hours_shown(agent, before) == ("always", "nobody", None)
+    assert await hours_shown(agent, after) == ("office", "team", "workshop")
+    assert await hours_shown(agent, nobodys) == ("always", "nobody", None)
+
+    await must(lead, nobodys, ("hand_over", {"team": "workshop"}))
+    assert await hours_shown(agent, nobodys) == ("office", "team", "workshop")
+    assert [event.clock.calendar for event in await told(tickets_database, nobodys) if isinstance(event, SlaRetargeted)] == ["office"] * 2
+    async with tickets_database.transaction() as tx:
+        assert replay(await views.changes(tx, nobodys)) == await ticket(tickets_database, nobodys)
+
+
+async def hours_shown(caller: httpx.AsyncClient, number: str) -> tuple[str, str, str | None]:
+    """The calendar of the resolution, who named it, and the team whose it is."""
+    explained = (await caller.get(f"/v1/tickets/{number}/sla/explain")).json()
+    (shown,) = [target["calendar"] for target in explained["targets"] if target["target"] == "resolution"]
+    return shown["id"], shown["chosen_by"], shown["team"]
+
+
+async def test_a_calendar_that_a_team_works_by_is_corrected_for_its_tickets_too(
+    door: Door, manager: httpx.AsyncClient, lead: httpx.AsyncClient, tickets_database: Database
+) -> None:
+    now = clock.now().replace(microsecond=0)
+    await put(manager, "/v1/calendars/office", OFFICE | {"valid_from": (now - DAY).isoformat()})
+    await lead.post("/v1/teams", json={"id": "workshop", "name": "Workshop", "types": ["repair"], "calendar": "office"})
+    number = await opened(door, type="repair", occurred_at=clock.now())
+
+    body = {"zone": "UTC", "week": (await manager.get("/v1/calendars/always")).json()["week"], "valid_from": (now - DAY).isoformat()}
+    written = await put(manager, "/v1/calendars/office", body, version=2)
+    await fire(tickets_database)
+
+    assert written.json()["retargeting"] == 1
+    assert (await ticket(tickets_database, number)).resolution.promise.hours.version == 4
+
+
+async def test_tickets_that_arrive_while_a_team_gets_other_hours_end_as_their_start_says(
+    door: Door, manager: httpx.AsyncClient, lead: httpx.AsyncClient, tickets_database: Database
+) -> None:
+    await put(manager, "/v1/calendars/office", OFFICE)
+    await lead.post("/v1/teams", json={"id": "workshop", "name": "Workshop", "types": ["repair"]})
+    requests = [request_received(type="repair", occurred_at=clock.now() + number * timedelta(milliseconds=20)) for number in range(12)]
+
+    await asyncio.gather(
+        *(take_in(tickets_database, request) for request in requests),
+        lead.patch("/v1/teams/workshop", json={"calendar": "office"}, headers={"If-Match": '"1"'}),
+    )
+    await fire(tickets_database)
+
+    async with tickets_database.transaction() as tx:
+        levels = await service_levels(tx)
+    for request in requests:
+        found = await ticket(tickets_database, request.reference)
+        assert found.resolution.promise == levels.promise(case(found), found.resolution.started_at)
 
 
 async def test_what_if_another_policy_or_priority_held(door: Door, manager: httpx.AsyncClient, agent: httpx.AsyncClient) -> None:

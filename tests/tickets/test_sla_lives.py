@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.tickets import sla
-from services.tickets.sla import Escalation, Priority, Reason, ServiceLevels, TargetName
+from services.tickets.sla import Escalation, Priority, Reason, ServiceLevels, TargetName, TeamHours
 from services.tickets.sla.reckoning import days
 from services.tickets.workflow import messages
 from services.tickets.workflow.actions import advance, allowed, pass_time, record
@@ -21,7 +21,7 @@ from services.tickets.workflow.announce import announce
 from services.tickets.workflow.changes import Change
 from services.tickets.workflow.chronicle import Event, chronicle
 from services.tickets.workflow.clocks import PAUSABLE, case, rederive, regrade
-from services.tickets.workflow.commands import SYSTEM, Cancel, Command, Reopen, Reply, Resolve, Resume, Start, Take, Triage, Wait
+from services.tickets.workflow.commands import SYSTEM, Cancel, Command, HandOver, Reopen, Reply, Resolve, Resume, Start, Take, Triage, Wait
 from services.tickets.workflow.evolution import opened, replay
 from services.tickets.workflow.messages import Message
 from services.tickets.workflow.opening import open_request
@@ -29,33 +29,42 @@ from services.tickets.workflow.status import OPEN, WAITING, Action, Cause, Statu
 from services.tickets.workflow.ticket import Ticket, deadlines
 from shared.events.tickets import SlaEvent, SlaRetargeted
 from tests.tickets.builders import DAY, HOUR, LEAD, NOON, a_policy, a_request
-from tests.tickets.calendars import a_calendar, a_holiday
+from tests.tickets.calendars import SHIFTS, a_calendar, a_holiday
 
 pytestmark = pytest.mark.pure
 
 ESCALATIONS: Final = (Escalation(Reason.WARNED, 1), Escalation(Reason.BREACHED, 2, TargetName.RESOLUTION))
 OFFICE: Final = a_calendar(days={(NOON + DAY).date(): a_holiday()})
-BASIC: Final = a_policy(None, 4 * HOUR, 16 * HOUR, id="basic", calendar="office", warn_percent=80, escalations=ESCALATIONS)
+BASIC: Final = a_policy(None, 4 * HOUR, 16 * HOUR, id="basic", calendar=None, warn_percent=80, escalations=ESCALATIONS)
 URGENT: Final = a_policy(
     Priority.URGENT, HOUR, 8 * HOUR, id="urgent", calendar="office", pauses_on=frozenset({"parts"}), next_response=HOUR / 2
 )
 VIP: Final = a_policy(None, HOUR, 4 * HOUR, id="vip", tier="vip", calendar="always", next_response=None)
 ALWAYS: Final = a_calendar(((*OFFICE.week[0],)), id="always", zone="Europe/Berlin")
+BY_DAY: Final = TeamHours("by-day", 1, "office", NOON - DAY)
+BY_NIGHT: Final = TeamHours("by-night", 1, "shifts", NOON - DAY)
 
 EDITIONS: Final = [
-    ServiceLevels(1, [BASIC, URGENT, VIP], [OFFICE, ALWAYS]),
+    ServiceLevels(1, [BASIC, URGENT, VIP], [OFFICE, ALWAYS, SHIFTS], [BY_DAY, BY_NIGHT]),
     ServiceLevels(
         2,
         [BASIC, URGENT, VIP, a_policy(None, 2 * HOUR, 40 * HOUR, id="basic", version=2, calendar="office", pauses_on=frozenset({"parts"}))],
-        [OFFICE, ALWAYS],
+        [OFFICE, ALWAYS, SHIFTS],
+        [BY_DAY, BY_NIGHT],
     ),
-    ServiceLevels(3, [BASIC, URGENT, VIP], [OFFICE, ALWAYS, a_calendar(version=3, zone="Asia/Shanghai", valid_from=NOON + HOUR)]),
+    ServiceLevels(
+        3,
+        [BASIC, URGENT, VIP],
+        [OFFICE, ALWAYS, SHIFTS, a_calendar(version=3, zone="Asia/Shanghai", valid_from=NOON + HOUR)],
+        [BY_DAY, BY_NIGHT, TeamHours("by-night", 3, "office", NOON + DAY)],
+    ),
 ]
-"""The first, one with another general policy, one with other hours from an hour later on."""
+"""The first, one with another general policy, one in which the office and the night team have other hours later on."""
 
 COMMANDS: Final[Mapping[Action, st.SearchStrategy[Command]]] = {
     Action.TRIAGE: st.builds(Triage, priority=st.sampled_from(Priority), type=st.just("repair")),
     Action.TAKE: st.builds(Take),
+    Action.HAND_OVER: st.builds(HandOver, assignee=st.uuids().map(str), team=st.sampled_from([None, BY_DAY.team, BY_NIGHT.team])),
     Action.START: st.builds(Start),
     Action.WAIT: st.builds(Wait, on=st.sampled_from(Cause)),
     Action.RESUME: st.builds(Resume),

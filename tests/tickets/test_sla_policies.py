@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tickets.sla import Case, Escalation, Policy, Priority, Reason, ServiceLevels, TargetName
+from services.tickets.sla import Case, Escalation, Policy, Priority, Reason, ServiceLevels, TargetName, TeamHours
 from services.tickets.sla.calendar import AROUND_THE_CLOCK
 from services.tickets.sla.policies import NothingPromised
-from tests.tickets.builders import DAY, HOUR, NOON, a_policy
+from tests.tickets.builders import DAY, HOUR, MILLISECOND, NOON, a_policy
 from tests.tickets.calendars import a_calendar
 
 pytestmark = pytest.mark.pure
@@ -30,6 +30,35 @@ def levels(*policies: Policy) -> ServiceLevels:
 
 def chosen(book: ServiceLevels, type: str | None = "complaint", priority: Priority = Priority.HIGH, tier: str = "vip") -> str:
     return book.promise(Case(type, priority, tier), NOON).policy.id
+
+
+OFFICE = a_calendar()
+OPEN_TO_ALL = a_policy(None, 2 * HOUR, 16 * HOUR, id="open", calendar=None)
+
+
+def in_hours(policy: Policy, *hours: TeamHours) -> ServiceLevels:
+    return ServiceLevels(9, [policy], [AROUND_THE_CLOCK, OFFICE, a_calendar(id="late", zone="America/New_York")], hours)
+
+
+def hours_of(book: ServiceLevels, team: str | None, at: datetime = NOON) -> tuple[str, str]:
+    promise = book.promise(Case("repair", Priority.LOW, "standard", team), at)
+    return promise.hours_of, promise.hours.id
+
+
+def test_the_hours_are_the_policys_else_the_teams_else_all() -> None:
+    works_late, names_none = TeamHours("repairs", 2, "late", NOON - DAY), TeamHours("returns", 3, None, NOON - DAY)
+
+    assert hours_of(in_hours(a_policy(None, HOUR, DAY, calendar="office"), works_late), "repairs") == ("policy", "office")
+    assert hours_of(in_hours(OPEN_TO_ALL, works_late), "repairs") == ("team", "late")
+    for team in ("returns", "unheard-of", None):
+        assert hours_of(in_hours(OPEN_TO_ALL, works_late, names_none), team) == ("nobody", "always")
+
+
+def test_a_teams_hours_are_those_of_the_moment_when_the_clock_starts() -> None:
+    book = in_hours(OPEN_TO_ALL, TeamHours("repairs", 2, "late", NOON), TeamHours("repairs", 3, "office", NOON + DAY))
+
+    found = [hours_of(book, "repairs", at)[1] for at in (NOON - MILLISECOND, NOON, NOON + DAY - MILLISECOND, NOON + DAY)]
+    assert found == ["always", "late", "late", "office"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from services.tickets import sla
-from services.tickets.sla import ClockState, Priority, ServiceLevels
+from services.tickets.sla import ClockState, Priority, ServiceLevels, TeamHours
 from services.tickets.sla.calendar import AROUND_THE_CLOCK
 from services.tickets.workflow import messages
 from services.tickets.workflow.actions import advance, pass_time, record
@@ -22,6 +22,7 @@ from services.tickets.workflow.commands import (
     Actor,
     Cancel,
     Command,
+    HandOver,
     Reopen,
     Reply,
     Resolve,
@@ -33,7 +34,7 @@ from services.tickets.workflow.commands import (
 )
 from services.tickets.workflow.evolution import opened, replay
 from services.tickets.workflow.messages import Message
-from services.tickets.workflow.opening import open_request
+from services.tickets.workflow.opening import NOBODY, Place, open_request
 from services.tickets.workflow.status import Cause, Status
 from services.tickets.workflow.ticket import Ticket, deadlines
 from shared.events.tickets import SlaBreached, SlaMet, SlaRetargeted, TicketMessageAdded
@@ -67,8 +68,8 @@ def moment(day: str, time: str) -> datetime:
 class Case:
     """One ticket, and everything that happened to it."""
 
-    def __init__(self, at: datetime, levels: ServiceLevels = LEVELS, **changes: Any) -> None:
-        opening = open_request(a_request(**changes), at, levels)
+    def __init__(self, at: datetime, levels: ServiceLevels = LEVELS, place: Place = NOBODY, **changes: Any) -> None:
+        opening = open_request(a_request(**changes), at, levels, place=place)
         self.levels = levels
         self.ticket: Ticket = opened(opening)
         self.history: list[Change] = [opening]
@@ -179,6 +180,43 @@ def test_another_type_may_mean_another_policy_and_its_pauses() -> None:
 
     assert running_before
     assert (case.ticket.resolution.promise.policy.id, case.ticket.resolution.is_paused) == ("repair-of-vip", True)
+
+
+HOURS: Final = ServiceLevels(
+    1,
+    [a_policy(None, 4 * HOUR, 16 * HOUR, id="any", calendar=None), a_policy(None, HOUR, 4 * HOUR, id="vip", tier="vip", calendar="office")],
+    [AROUND_THE_CLOCK, a_calendar()],
+    [TeamHours("by-day", 1, "office", SUNDAY)],
+)
+"""The team by-day works from nine to five; what is nobody's, or any other team's, is reckoned around the clock."""
+
+
+def test_a_ticket_is_reckoned_in_the_hours_of_the_team_that_has_it() -> None:
+    nobodys = Case(moment("monday", "16:00"), HOURS)
+    days = Case(moment("monday", "16:00"), HOURS, place=Place(team="by-day"))
+
+    assert (nobodys.due("first_response"), nobodys.due()) == (moment("monday", "20:00"), moment("tuesday", "08:00"))
+    assert (days.due("first_response"), days.due()) == (moment("tuesday", "12:00"), moment("wednesday", "16:00"))
+
+
+def test_another_team_keeps_the_start_and_the_pauses_and_reckons_what_is_owed_in_its_own_hours() -> None:
+    case = Case(moment("monday", "16:00"), HOURS).does(moment("monday", "16:00"), *WORK)
+    case.does(moment("monday", "16:10"), reply()).does(moment("monday", "16:30"), WAIT).does(moment("tuesday", "09:30"), Resume())
+    answered = case.ticket.first_response
+
+    case.does(moment("tuesday", "10:00"), HandOver("ak-other", "by-day"))
+
+    assert case.ticket.first_response == answered
+    assert (case.ticket.resolution.started_at, case.due()) == (moment("monday", "16:00"), moment("wednesday", "17:00"))
+    (told,) = [event for event in case.events if isinstance(event, SlaRetargeted) and event.occurred_at == moment("tuesday", "10:00")]
+    assert (told.target, told.clock.calendar, told.dimensions.team) == ("resolution", "office", "by-day")
+
+
+def test_another_team_changes_nothing_where_the_policy_names_the_hours_or_both_work_alike() -> None:
+    named = Case(moment("monday", "09:00"), HOURS, tier="vip").does(moment("monday", "09:10"), Take(team="by-day"))
+    alike = Case(moment("monday", "09:00"), HOURS).does(moment("monday", "09:10"), Take(team="by-night"))
+
+    assert not [event for case in (named, alike) for event in case.events if isinstance(event, SlaRetargeted)]
 
 
 # ------------------------------------------------------------------ 4 calendars

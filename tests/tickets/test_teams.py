@@ -18,7 +18,7 @@ from tests.tickets.staffing import DESK, add_agent, add_skill, add_team
 
 pytestmark = [pytest.mark.postgres, pytest.mark.api]
 
-REPAIRS = {"id": "repairs", "name": "Repairs", "types": ["repair"], "channels": ["web", "phone"], "calendar": "weekdays"}
+REPAIRS = {"id": "repairs", "name": "Repairs", "types": ["repair"], "channels": ["web", "phone"], "calendar": "always"}
 SOLDER = {"id": "solder", "name": "Soldering", "types": ["repair"], "categories": ["electronics"]}
 
 
@@ -37,7 +37,7 @@ async def test_a_lead_adds_a_team_and_it_is_told(door: Door, lead: httpx.AsyncCl
     assert {name: answer.json()[name] for name in REPAIRS} == REPAIRS
     assert (answer.json()["distribution"], answer.json()["when_offline"], answer.json()["tiers"]) == ("round_robin", "keep", [])
     assert isinstance(event, TeamUpdated)
-    assert (event.types, event.channels, event.calendar, event.active) == (("repair",), ("web", "phone"), "weekdays", True)
+    assert (event.types, event.channels, event.calendar, event.active) == (("repair",), ("web", "phone"), "always", True)
 
 
 async def test_a_team_is_changed_in_order_and_its_history_says_how(door: Door, lead: httpx.AsyncClient) -> None:
@@ -104,6 +104,7 @@ async def test_two_leads_at_once_on_one_team_one_wins(door: Door, lead: httpx.As
         ({"distribution": "random"}, ["#/distribution"]),
         ({"when_offline": "delete"}, ["#/when_offline"]),
         ({"calendar": "Mon-Fri 9 to 5"}, ["#/calendar"]),
+        ({"calendar": "nobodys"}, ["#/calendar"]),
         ({"members": ["ann"]}, ["#/members"]),
     ],
 )

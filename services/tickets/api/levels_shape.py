@@ -11,7 +11,7 @@ from services.tickets.schemas import levels as schemas
 from services.tickets.schemas import reckoning as reckonings
 from services.tickets.sla import Case, Clock, Pause, Policy, ServiceLevels, TargetName
 from services.tickets.sla.calendar import MINUTES_OF_DAY, Windows
-from services.tickets.sla.policies import Candidate
+from services.tickets.sla.policies import Candidate, HoursOf
 from services.tickets.sla.reckoning import Day, days
 from services.tickets.store.levels import CalendarRow, PolicyRow, Written
 from services.tickets.workflow.chronicle import Step
@@ -59,8 +59,8 @@ def windows(of_day: Windows) -> list[schemas.WindowView]:
 
 
 def case(value: Case) -> reckonings.CaseView:
-    """What a policy is chosen by."""
-    return reckonings.CaseView(type=value.type, priority=value.priority, tier=value.tier)
+    """What policy and hours are chosen by."""
+    return reckonings.CaseView(type=value.type, priority=value.priority, tier=value.tier, team=value.team)
 
 
 def reckoning(
@@ -78,7 +78,7 @@ def reckoning(
         policy=promise.policy.id,
         policy_version=promise.policy.version,
         edition=promise.edition,
-        calendar=reckonings.HoursView(id=promise.hours.id, version=promise.hours.version, zone=promise.hours.zone),
+        calendar=_hours(clock, levels, chosen_by),
         budget_ms=sla.milliseconds(clock.budget),
         warn_at=sla.warn_at(clock, end),
         due_at=sla.due_at(clock, end),
@@ -92,6 +92,15 @@ def reckoning(
         steps=[_step(step) for step in steps if step.target is target],
         days=[_day(day) for day in shown],
         days_truncated=truncated,
+    )
+
+
+def _hours(clock: Clock, levels: ServiceLevels, chosen_by: Case) -> reckonings.HoursView:
+    hours, whose = clock.promise.hours, clock.promise.hours_of
+    # what was met in another team's hours stays so when the ticket goes on to this one
+    is_its_own = whose is HoursOf.TEAM and levels.team_calendar(chosen_by.team, clock.started_at) == hours.id
+    return reckonings.HoursView(
+        id=hours.id, version=hours.version, zone=hours.zone, chosen_by=whose, team=chosen_by.team if is_its_own else None
     )
 
 

@@ -14,11 +14,14 @@ from datetime import datetime
 from services.tickets.assignment.roster import Decision, Roster
 from services.tickets.assignment.routing import route
 from services.tickets.assignment.staff import Team, Work
+from services.tickets.sla import ServiceLevels
 from services.tickets.store import assignments, queues, saving
 from services.tickets.store.assignments import Assignment
+from services.tickets.store.levels import service_levels
 from services.tickets.store.saving import Particulars
 from services.tickets.workflow.actions import queued, record
 from services.tickets.workflow.changes import Assigned, Change, Opened
+from services.tickets.workflow.clocks import in_the_hours_of_its_team
 from services.tickets.workflow.commands import SYSTEM
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.opening import Place
@@ -96,26 +99,27 @@ async def _let_go(tx: Transaction, docket: Docket) -> None:
     renamed = [after for before, after in changed if _is_nobodys(before) and _is_nobodys(after) and work_of(before) != work_of(after)]
     if not reopened and not renamed:
         return
-    teams = await assignments.teams(tx)
+    teams, levels = await assignments.teams(tx), await service_levels(tx)
     holders = await assignments.agents_by_id(tx, {ticket.assignee for ticket in reopened if ticket.assignee})
     for ticket in reopened:
         holder = holders.get(ticket.assignee or "")
         # whom nobody registered is nobody's to judge: without configured staff everything stays with whoever had it
         if holder and not (holder.is_active and (ticket.team in holder.teams or ticket.team is None)):
-            release(docket, ticket, teams, HOLDER_GONE)
+            release(docket, ticket, teams, HOLDER_GONE, levels)
     for ticket in renamed:
         team = route(work_of(ticket), teams).team
         if team not in (None, ticket.team):
-            docket.record(*record(ticket, queued(ticket, team, REROUTED), by=SYSTEM, at=ticket.changed_at))
+            fact = in_the_hours_of_its_team(ticket, queued(ticket, team, REROUTED), levels)
+            docket.record(*record(ticket, fact, by=SYSTEM, at=ticket.changed_at))
 
 
 def _is_nobodys(ticket: Ticket) -> bool:
     return ticket.assignee is None and ticket.status in (Status.NEW, Status.TRIAGED)
 
 
-def release(docket: Docket, ticket: Ticket, teams: Sequence[Team], reason: str, at: datetime | None = None) -> None:
+def release(docket: Docket, ticket: Ticket, teams: Sequence[Team], reason: str, levels: ServiceLevels, at: datetime | None = None) -> None:
     """Put a ticket back into its team's queue."""
-    fact = queued(ticket, queue_of(ticket, teams), reason)
+    fact = in_the_hours_of_its_team(ticket, queued(ticket, queue_of(ticket, teams), reason), levels)
     docket.record(*record(ticket, fact, by=SYSTEM, at=max(ticket.changed_at, at or ticket.changed_at)))
 
 

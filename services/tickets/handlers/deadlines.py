@@ -42,7 +42,7 @@ async def fire(tx: Transaction, timers: Sequence[Timer], tracking: Tracking | No
         ticket = docket.get(timer.subject)
         if ticket is not None and _is_due(ticket, timer):
             docket.record(*_meet(ticket, timer, levels, tiers))
-    await assigning.save(tx, docket, {}, await queues.see_to(tx, docket, of_staff))
+    await assigning.save(tx, docket, {}, await queues.see_to(tx, docket, of_staff, levels))
     await outbox.append(tx, docket.events)
     log.info("deadlines_passed", fired=len(docket.history))
 

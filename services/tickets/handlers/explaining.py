@@ -65,4 +65,4 @@ def _policy(levels: ServiceLevels, asked: Supposition) -> Policy:
 
 
 def _promise(levels: ServiceLevels, policy: Policy | None, chosen_by: Case, started_at: datetime) -> Promise:
-    return levels.promise(chosen_by, started_at) if policy is None else levels.under(policy, started_at)
+    return levels.promise(chosen_by, started_at) if policy is None else levels.under(policy, chosen_by.team, started_at)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from services.tickets.sla import Calendar, Policy, ServiceLevels
+from services.tickets.sla import Calendar, Policy, ServiceLevels, TeamHours
 from services.tickets.sla.calendar import NeverOpen, OverlappingWindows, Source, SpecialDay, Windows
 from services.tickets.sla.public_holidays import Region, UnknownRegion, special_days
-from services.tickets.store import levels
+from services.tickets.store import levels, team_hours
 from services.tickets.store.levels import CalendarRow, PolicyRow, Written
 from services.tickets.workflow.ticket import RETARGET
 from shared import telemetry
@@ -74,8 +74,7 @@ async def write_calendar(
     valid_from = asked.valid_from or at
     row = CalendarRow(_calendar(id, edition, asked, days, valid_from), asked.region, asked.makeup, Written(by, at))
     await levels.insert_calendar(tx, row)
-    is_used = any(policy.calendar == id for policy in known.policies)
-    return row, await _reach(tx, "calendar", id, edition, valid_from if is_used else at, at)
+    return row, await _reach(tx, "calendar", id, edition, valid_from if known.uses(id) else at, at)
 
 
 async def write_policy(tx: Transaction, asked: Policy, *, by: str, version: int, at: datetime) -> tuple[PolicyRow, Outcome]:
@@ -91,7 +90,7 @@ async def write_policy(tx: Transaction, asked: Policy, *, by: str, version: int,
     known = await levels.service_levels(tx)
     newest = known.policy(asked.id)
     _demand_version(newest, version)
-    if known.calendar(asked.calendar) is None:
+    if asked.calendar is not None and known.calendar(asked.calendar) is None:
         raise Invalid.field("/calendar", "unknown_calendar", f"There is no calendar {asked.calendar}.")
     edition = await levels.next_edition(tx)
     policy = replace(asked, version=edition)
@@ -99,6 +98,21 @@ async def write_policy(tx: Transaction, asked: Policy, *, by: str, version: int,
     row = PolicyRow(policy, Written(by, at))
     await levels.insert_policy(tx, row)
     return row, await _reach(tx, "policy", policy.id, edition, policy.valid_from, at)
+
+
+async def write_team_hours(tx: Transaction, team: str, calendar: str | None, at: datetime) -> None:
+    """Have a team work by another calendar from ``at`` on. The caller holds `levels.lock_to_change`.
+
+    Raises:
+        Invalid: there is no such calendar.
+    """
+    known = await levels.service_levels(tx)
+    if calendar is not None and known.calendar(calendar) is None:
+        raise Invalid.field("#/calendar", "unknown_calendar", f"There is no calendar {calendar}.")
+    edition = await levels.next_edition(tx)
+    await team_hours.insert(tx, TeamHours(team, edition, calendar, at))
+    # those that were opened while this change waited for the lock
+    await levels.arm_retargeting(tx, RETARGET, since=at, due_at=at)
 
 
 def _demand_order(levels_then: ServiceLevels, policy: Policy) -> None:

@@ -13,9 +13,11 @@ from typing import Final
 from services.tickets.assignment.roster import Roster
 from services.tickets.assignment.staff import Agent, Distribution, Presence, Team, WhenOffline
 from services.tickets.handlers.assigning import Assigning, queue_of, release, work_of
+from services.tickets.sla import ServiceLevels
 from services.tickets.store import assignments, loading, queues
 from services.tickets.workflow.actions import queued, record
 from services.tickets.workflow.changes import Assigned
+from services.tickets.workflow.clocks import in_the_hours_of_its_team
 from services.tickets.workflow.commands import SYSTEM
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.status import Status
@@ -49,26 +51,26 @@ def apart(timers: Sequence[Timer]) -> tuple[list[Timer], list[Timer]]:
     return [timer for timer in timers if not queues.is_of_staff(timer.subject)], of_staff
 
 
-async def see_to(tx: Transaction, docket: Docket, timers: Sequence[Timer]) -> Assigning:
+async def see_to(tx: Transaction, docket: Docket, timers: Sequence[Timer], levels: ServiceLevels) -> Assigning:
     """Take back and hand out what these timers are about. The agents are locked by this transaction."""
     if not timers:
         return Assigning()
     teams, now = await assignments.teams(tx), clock.now()
     subjects = [timer.subject for timer in timers]
     for agent in (await assignments.agents_by_id(tx, queues.agents_of(subjects))).values():
-        await _take_back(tx, docket, teams, agent, now)
+        await _take_back(tx, docket, teams, agent, levels, now)
     due = queues.teams_of(subjects)
     assigning = Assigning(await assignments.roster(tx, teams, due, idle=True))
     for team in due:
         if team in assigning.roster.teams:
-            await _see_to_queue(tx, docket, assigning, assigning.roster.teams[team], now)
+            await _see_to_queue(tx, docket, assigning, assigning.roster.teams[team], levels, now)
     return assigning
 
 
 # ------------------------------------------------------------------ coming back
 
 
-async def _take_back(tx: Transaction, docket: Docket, teams: Sequence[Team], agent: Agent, now: datetime) -> None:
+async def _take_back(tx: Transaction, docket: Docket, teams: Sequence[Team], agent: Agent, levels: ServiceLevels, now: datetime) -> None:
     if agent.is_active and agent.presence is not Presence.OFFLINE:
         return  # he is back
     of_teams = [team.id for team in teams if team.when_offline is WhenOffline.QUEUE] if agent.is_active else None
@@ -76,7 +78,7 @@ async def _take_back(tx: Transaction, docket: Docket, teams: Sequence[Team], age
     tickets, skipped = await _locked(tx, docket, numbers)
     for ticket in tickets:
         if ticket.assignee == agent.id:
-            release(docket, ticket, teams, HOLDER_OFFLINE if agent.is_active else HOLDER_LEFT, now)
+            release(docket, ticket, teams, HOLDER_OFFLINE if agent.is_active else HOLDER_LEFT, levels, now)
     if skipped or len(numbers) == PAGE:
         await queues.arm_take_back(tx, agent.id, now + AGAIN)
 
@@ -91,7 +93,7 @@ async def _locked(tx: Transaction, docket: Docket, numbers: Sequence[str]) -> tu
 # ------------------------------------------------------------------ going out
 
 
-async def _see_to_queue(tx: Transaction, docket: Docket, assigning: Assigning, team: Team, now: datetime) -> None:
+async def _see_to_queue(tx: Transaction, docket: Docket, assigning: Assigning, team: Team, levels: ServiceLevels, now: datetime) -> None:
     """Look through the queue until so many went out, or nobody can be given anything, or its end."""
     roster, out, after, skipped = assigning.roster, 0, None, False
     while out < PAGE and (not team.is_active or _gives_out(roster, team)):
@@ -99,7 +101,10 @@ async def _see_to_queue(tx: Transaction, docket: Docket, assigning: Assigning, t
         tickets, some = await _locked(tx, docket, [waiting.number for waiting in page])
         skipped |= some
         queued_here = [ticket for ticket in tickets if ticket.is_queued and ticket.team == team.id]
-        out += await _hand_out(tx, docket, assigning, queued_here, now) if team.is_active else _dissolve(docket, roster, queued_here, now)
+        if team.is_active:
+            out += await _hand_out(tx, docket, assigning, queued_here, now)
+        else:
+            out += _dissolve(docket, roster, queued_here, levels, now)
         if len(page) < PAGE:
             break
         after = page[-1].place
@@ -127,13 +132,13 @@ async def _hand_out(tx: Transaction, docket: Docket, assigning: Assigning, ticke
     return found
 
 
-def _dissolve(docket: Docket, roster: Roster, tickets: Sequence[Ticket], now: datetime) -> int:
+def _dissolve(docket: Docket, roster: Roster, tickets: Sequence[Ticket], levels: ServiceLevels, now: datetime) -> int:
     """The team is no more: each ticket goes to the queue of the team that takes such tickets now."""
     teams, moved = list(roster.teams.values()), 0
     for ticket in tickets:
         team = queue_of(ticket, teams)
         if team not in (None, ticket.team):
             moved += 1
-            fact = queued(ticket, team, TEAM_DISSOLVED)
+            fact = in_the_hours_of_its_team(ticket, queued(ticket, team, TEAM_DISSOLVED), levels)
             docket.record(*record(ticket, fact, by=SYSTEM, at=max(now, ticket.changed_at)))
     return moved

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from services.tickets.assignment.staff import Presence
-from services.tickets.store import assignments, queues, staff
+from services.tickets.handlers.levels import write_team_hours
+from services.tickets.store import assignments, levels, queues, staff
 from services.tickets.store.staff import AGENT, SKILL, TEAM, AgentRecord, AnyRecord, Kind, Record, SkillRecord, StaffChange, TeamRecord
 from shared import outbox, telemetry
 from shared.database import Transaction
@@ -36,8 +37,10 @@ async def create(tx: Transaction, kind: Kind[Record], record: Record, *, by: str
 
     Raises:
         IdTaken: there is one of that id, perhaps an inactive one.
-        Invalid: it names a team or a skill that there is not.
+        Invalid: it names a team, a skill or a calendar that there is not.
     """
+    if isinstance(record, TeamRecord) and record.calendar is not None:
+        await levels.lock_to_change(tx)
     await _demand_known(tx, record, None)
     if not await staff.insert(tx, kind, record):
         raise IdTaken(f"There is already a {kind.name} {record.id}.")
@@ -51,8 +54,11 @@ async def change(tx: Transaction, kind: Kind[Record], id: str, fields: Mapping[s
     Raises:
         NotFound: there is none of that id.
         Stale: it has changed since.
-        Invalid: it names a team or a skill that there is not.
+        Invalid: it names a team, a skill or a calendar that there is not.
     """
+    if kind.record is TeamRecord and "calendar" in fields:
+        # before the team: its hours are one of the service levels
+        await levels.lock_to_change(tx)
     before = await locked(tx, kind, id)
     if before.version != version:
         raise Stale(f"{kind.name} {id} is at version {before.version}", facts={"current_version": before.version})
@@ -123,6 +129,8 @@ async def _conclude(tx: Transaction, kind: Kind[Record], before: Record | None, 
         case AgentRecord():
             await _about_agent(tx, before, after)
         case TeamRecord():
+            if after.calendar != (before.calendar if isinstance(before, TeamRecord) else None):
+                await write_team_hours(tx, after.id, after.calendar, at)
             # what waits for a team that is no more may be this one's now
             dissolved = {team.id for team in await assignments.teams(tx) if not team.is_active}
             await queues.arm_hand_out(tx, sorted({after.id} | dissolved))

@@ -51,7 +51,7 @@ team: Final = Table(
     _codes("types", comment="of requests that it takes; of these lists an empty one does not restrict"),
     _codes("channels"),
     _codes("tiers"),
-    Column("calendar", Text, comment="business calendar by which it works"),
+    Column("calendar", Text, comment="business calendar in which promises are reckoned where their policy names none"),
     Column("distribution", Text, nullable=False),
     Column("when_offline", Text, nullable=False, comment="what becomes of the open tickets of an agent who goes offline"),
     Column("active", Boolean, nullable=False),

@@ -51,7 +51,7 @@ sla_edition: Final = Table(
     "sla_edition",
     metadata,
     Column("one", Boolean, primary_key=True, server_default=text("true")),
-    Column("edition", Integer, nullable=False, comment="counts every version of every policy and calendar"),
+    Column("edition", Integer, nullable=False, comment="counts every version of every policy and calendar, and of the hours of every team"),
     Column("key", Uuid, nullable=False, comment="new with each edition: what processes remember belongs to this one"),
     CheckConstraint("one", name="one_row"),
     CheckConstraint("edition > 0", name="counts"),
@@ -96,7 +96,7 @@ policy: Final = Table(
     Column("type", Text, comment="NULL: any"),
     Column("priority", Text, comment="NULL: any"),
     Column("tier", Text, comment="NULL: any"),
-    Column("calendar", Text, nullable=False),
+    Column("calendar", Text, comment="NULL: that of the ticket's team"),
     Column("first_response_ms", BigInteger, nullable=False),
     Column("next_response_ms", BigInteger),
     Column("resolution_ms", BigInteger, nullable=False),
@@ -109,5 +109,15 @@ policy: Final = Table(
     one_of("priority", Priority),
     CheckConstraint("first_response_ms > 0 AND next_response_ms > 0 AND resolution_ms > 0", name="budgets_are_positive"),
     CheckConstraint("warn_percent BETWEEN 1 AND 99", name="warned_before_it_is_due"),
+    comment="versions; none ever changes",
+)
+
+team_hours: Final = Table(
+    "team_hours",
+    metadata,
+    Column("team", Text(collation="C"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    moment("valid_from", nullable=False),
+    Column("calendar", Text, comment="NULL: around the clock"),
     comment="versions; none ever changes",
 )

@@ -213,7 +213,11 @@ class PolicyBody(RequestModel):
     type: RequestType | None = None
     priority: Priority | None = None
     tier: Tier | None = None
-    calendar: LevelId = Field(description="in whose business time it is reckoned; `always` is around the clock")
+    calendar: LevelId | None = Field(
+        default=None,
+        description="in whose business time it is reckoned; `always` is around the clock. null: the calendar of the ticket's team, "
+        "or around the clock where there is none",
+    )
     first_response_seconds: Seconds
     next_response_seconds: Seconds | None = Field(default=None, description="null: nothing is promised about it")
     resolution_seconds: Seconds
@@ -242,7 +246,7 @@ class PolicyView(VersionView):
     type: str | None
     priority: Priority | None
     tier: str | None
-    calendar: str
+    calendar: str | None = Field(description="null: that of the ticket's team")
     first_response_seconds: int
     next_response_seconds: int | None
     resolution_seconds: int

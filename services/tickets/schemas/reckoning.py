@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from services.tickets.schemas.levels import WindowView
 from services.tickets.sla import ClockState, Priority, TargetName
+from services.tickets.sla.policies import HoursOf
 from services.tickets.workflow.chronicle import Event
 
 
@@ -30,6 +31,8 @@ class HoursView(BaseModel):
     id: str
     version: int
     zone: str
+    chosen_by: HoursOf = Field(description="who named it: the policy, else the team; nobody: around the clock")
+    team: str | None = Field(description="the ticket's team, where its hours were used; null also after it went on to another one")
 
 
 class PauseView(BaseModel):
@@ -92,11 +95,12 @@ class ReckoningView(BaseModel):
 
 
 class CaseView(BaseModel):
-    """What a policy is chosen by."""
+    """What policy and hours are chosen by."""
 
     type: str | None
     priority: Priority
     tier: str
+    team: str | None
 
 
 class Explanation(BaseModel):

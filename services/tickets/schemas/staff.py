@@ -112,13 +112,16 @@ class NewTeam(RequestModel):
     types: Types = Field(default=(), description="types of requests that it takes; of these lists an empty one does not restrict")
     channels: Channels = ()
     tiers: Tiers = ()
-    calendar: ListCode | None = Field(default=None, description="business calendar by which it works")
+    calendar: ListCode | None = Field(
+        default=None, description="business calendar in which promises are reckoned where their policy names none; null: around the clock"
+    )
     distribution: Distribution = Field(default=Distribution.ROUND_ROBIN, description="by_hand: they wait until somebody takes them")
     when_offline: WhenOffline = Field(default=WhenOffline.KEEP, description="what becomes of open tickets of who goes offline")
 
 
 class TeamPatch(Patch):
-    """What changes of a team. What waits in the queue of one that becomes inactive goes to the team that takes such tickets then."""
+    """What changes of a team. What waits in the queue of one that becomes inactive goes to the team that takes such tickets then.
+    Another calendar holds for what starts from now on."""
 
     name: Line = ""
     types: Types = ()

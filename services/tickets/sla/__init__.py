@@ -32,7 +32,7 @@ from services.tickets.sla.clocks import (
     unstop,
     warn_at,
 )
-from services.tickets.sla.policies import Case, Escalation, Policy, Promise, Reason, ServiceLevels
+from services.tickets.sla.policies import Case, Escalation, Policy, Promise, Reason, ServiceLevels, TeamHours
 from services.tickets.sla.targets import ClockState, Priority, TargetName
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "Reason",
     "ServiceLevels",
     "TargetName",
+    "TeamHours",
     "announce_breach",
     "announce_warning",
     "announcement",

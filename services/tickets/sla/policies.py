@@ -6,6 +6,9 @@ an *edition*, counted on with every change, so a later promise always carries th
 
 Which version holds for a clock depends on when the clock started, not on when somebody looks: a change dated into the past therefore
 reaches the clocks that started since, and no others.
+
+The hours are those of the calendar that the policy names; where it names none, those in which the ticket's team works when the clock
+starts; and around the clock where there is no team, or it names none either.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from services.tickets.sla.calendar import ALWAYS, Calendar
+from services.tickets.sla.calendar import ALWAYS, AROUND_THE_CLOCK, Calendar
 from services.tickets.sla.targets import Priority, TargetName
 
 CUSTOMER: Final = "customer"
@@ -47,11 +50,13 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a policy is chosen by."""
+    """What a policy is chosen by, and the hours."""
 
     type: str | None
     priority: Priority
     tier: str
+    team: str | None = None
+    """Whose hours count where the policy names none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +65,8 @@ class Policy:
 
     id: str
     version: int
-    calendar: str
-    """Id of the business calendar; which version of it holds depends on the time, as for policies."""
+    calendar: str | None
+    """Id of the business calendar; which version of it holds depends on the time, as for policies. None: that of the ticket's team."""
     first_response: timedelta
     resolution: timedelta
     next_response: timedelta | None = None
@@ -112,6 +117,24 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class TeamHours:
+    """The calendar by which a team works from a moment on; None: around the clock."""
+
+    team: str
+    version: int
+    calendar: str | None
+    valid_from: datetime
+
+
+class HoursOf(StrEnum):
+    """Who named the calendar of a promise."""
+
+    POLICY = "policy"
+    TEAM = "team"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
 class Promise:
     """The policy and the calendar that hold for a clock."""
 
@@ -119,6 +142,13 @@ class Promise:
     hours: Calendar
     edition: int = field(compare=False)
     """Of all service levels, when it was given: what events call policy_version. A later edition that says the same is the same promise."""
+
+    @property
+    def hours_of(self) -> HoursOf:
+        """Who named the calendar; a team that works around the clock says no more than one that names none."""
+        if self.policy.calendar is not None:
+            return HoursOf.POLICY
+        return HoursOf.NOBODY if self.hours.id == AROUND_THE_CLOCK.id else HoursOf.TEAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +161,18 @@ class Candidate:
 
 
 class ServiceLevels:
-    """One edition: every version of every policy and calendar."""
+    """One edition: every version of every policy and calendar, and of the hours of every team."""
 
-    def __init__(self, edition: int, policies: Iterable[Policy], calendars: Iterable[Calendar]) -> None:
+    def __init__(
+        self, edition: int, policies: Iterable[Policy], calendars: Iterable[Calendar], team_hours: Iterable[TeamHours] = ()
+    ) -> None:
         """The versions, in any order."""
         self.edition = edition
         self._policies = {(policy.id, policy.version): policy for policy in policies}
         self._calendars = {(calendar.id, calendar.version): calendar for calendar in calendars}
-        policy_turns = {policy.valid_from for policy in self._policies.values()}
-        self.turns = sorted(policy_turns | {calendar.valid_from for calendar in self._calendars.values()})
+        self._team_hours = sorted(team_hours, key=lambda hours: hours.version)
+        versions: list[Policy | Calendar | TeamHours] = [*self._policies.values(), *self._calendars.values(), *self._team_hours]
+        self.turns = sorted({version.valid_from for version in versions})
         """When something comes into force; between two of them every case has one answer."""
         self._promises: dict[tuple[Case, int], Promise] = {}
 
@@ -166,11 +199,17 @@ class ServiceLevels:
         chosen = [candidate.policy for candidate in self.candidates(case, at) if candidate.is_chosen]
         if not chosen:
             raise NothingPromised(f"no policy for {case} at {at}")
-        return self.under(chosen[0], at)
+        return self.under(chosen[0], case.team, at)
 
-    def under(self, policy: Policy, at: datetime) -> Promise:
-        """What a given policy promises to a clock that starts at ``at``."""
-        return Promise(policy, self.hours(policy.calendar, at), self.edition)
+    def under(self, policy: Policy, team: str | None, at: datetime) -> Promise:
+        """What a given policy promises about the work of a team to a clock that starts at ``at``."""
+        calendar = policy.calendar or self.team_calendar(team, at) or AROUND_THE_CLOCK.id
+        return Promise(policy, self.hours(calendar, at), self.edition)
+
+    def team_calendar(self, team: str | None, at: datetime) -> str | None:
+        """The calendar by which a team works at ``at``; None where it names none, or did not exist yet."""
+        found = (hours.calendar for hours in reversed(self._team_hours) if hours.team == team and hours.valid_from <= at)
+        return next(found, None)
 
     def candidates(self, case: Case, at: datetime) -> list[Candidate]:
         """Every policy in force at ``at``, those that match first and of them the chosen one first."""
@@ -231,7 +270,12 @@ class ServiceLevels:
 
     def with_policy(self, policy: Policy) -> ServiceLevels:
         """The edition in which this version is added."""
-        return ServiceLevels(policy.version, [*self._policies.values(), policy], self._calendars.values())
+        return ServiceLevels(policy.version, [*self._policies.values(), policy], self._calendars.values(), self._team_hours)
+
+    def uses(self, calendar: str) -> bool:
+        """Whether some version of a policy or the hours of some team name it, or it stands in where neither does."""
+        named = {policy.calendar for policy in self.policies} | {hours.calendar for hours in self._team_hours}
+        return calendar in named | {AROUND_THE_CLOCK.id}
 
 
 def _weight(policy: Policy) -> tuple[int, bool, bool, bool, int]:

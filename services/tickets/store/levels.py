@@ -16,6 +16,7 @@ from services.tickets import sla
 from services.tickets.sla import Calendar, Escalation, Policy, Priority, Reason, ServiceLevels, TargetName
 from services.tickets.sla.calendar import Source, SpecialDay, Window, Windows
 from services.tickets.sla.public_holidays import Region
+from services.tickets.store import team_hours
 from shared.database import Transaction, from_json, to_json
 
 _LOCK: Final = 0x736C61
@@ -82,7 +83,8 @@ async def _read(tx: Transaction, edition: int) -> ServiceLevels:
     policies = await tx.fetch("SELECT * FROM policy WHERE version <= $1", edition)
     calendars = await tx.fetch("SELECT * FROM calendar WHERE version <= $1", edition)
     days = await _days(tx, [(row["id"], row["version"]) for row in calendars])
-    return ServiceLevels(edition, [_policy(row) for row in policies], [_calendar(row, days) for row in calendars])
+    hours = await team_hours.versions(tx, edition)
+    return ServiceLevels(edition, [_policy(row) for row in policies], [_calendar(row, days) for row in calendars], hours)
 
 
 # ------------------------------------------------------------------ for readers

@@ -185,7 +185,7 @@ def _fact(ticket: Ticket, command: Command, by: Actor, policy: ServiceLevels) ->
         case Triage():
             return _triaged(ticket, command, policy)
         case Take() | TakeOver() | HandOver() | Queue():
-            return _assigned(ticket, command, by)
+            return clocks.in_the_hours_of_its_team(ticket, _assigned(ticket, command, by), policy)
         case Start() | Wait() | Resume():
             return _status_changed(ticket, command)
         case Reply(message_id=message_id, digest=digest, public=public):
@@ -218,7 +218,7 @@ def queued(ticket: Ticket, team: str | None, reason: str | None = None) -> Assig
 
 
 def _triaged(ticket: Ticket, command: Triage, policy: ServiceLevels) -> Triaged:
-    triaged = Case(command.type or ticket.type, command.priority, ticket.tier)
+    triaged = Case(command.type or ticket.type, command.priority, ticket.tier, ticket.team)
     # what stays what it was keeps its promise, also when the policies have changed meanwhile: that is told by itself
     promise, following = (None, None) if triaged == clocks.case(ticket) else clocks.promises_after(ticket, triaged, policy)
     return Triaged(

@@ -83,13 +83,18 @@ class Triaged:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """Someone took it or was given it; without an assignee it waits in the team's queue. ``code`` is how, ``reason`` why."""
+    """Someone took it or was given it; without an assignee it waits in the team's queue. ``code`` is how, ``reason`` why.
+
+    Another team may work in other hours: then there are other promises for what is still open. None where they stay as they are.
+    """
 
     assignee: str | None
     team: str | None
     status: Status = Status.ASSIGNED
     code: str | None = None
     reason: str | None = None
+    promise: Promise | None = None
+    next_response: Promise | None = None
 
 
 @dataclass(frozen=True, slots=True)

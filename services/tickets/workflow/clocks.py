@@ -16,6 +16,7 @@ from typing import Final
 from services.tickets import sla
 from services.tickets.sla import Case, Clock, Promise, Reason, ServiceLevels, TargetName
 from services.tickets.workflow.changes import (
+    Assigned,
     Breached,
     ClockFact,
     Escalated,
@@ -37,7 +38,7 @@ PAUSABLE: Final = (TargetName.NEXT_RESPONSE, TargetName.RESOLUTION)
 
 def case(ticket: Ticket) -> Case:
     """What a policy is chosen by."""
-    return Case(ticket.type, ticket.priority, ticket.tier)
+    return Case(ticket.type, ticket.priority, ticket.tier, ticket.team)
 
 
 def promise_of_next_response(ticket: Ticket, levels: ServiceLevels, written_at: datetime) -> Promise | None:
@@ -64,6 +65,17 @@ def promises_after(ticket: Ticket, changed: Case, levels: ServiceLevels) -> tupl
         None if promise == ticket.resolution.promise else promise,
         None if running is None or following == running.promise else following,
     )
+
+
+def in_the_hours_of_its_team(ticket: Ticket, fact: Assigned, levels: ServiceLevels) -> Assigned:
+    """The fact with the promises that hold in the team to which the ticket goes, if that one works in other hours."""
+    here, there = case(ticket), replace(case(ticket), team=fact.team)
+    since = [clock.started_at for clock in ticket.clocks.values() if clock.is_open]
+    if all(levels.promise(here, start) == levels.promise(there, start) for start in since):
+        # also when the policies have changed meanwhile: that is told by itself
+        return fact
+    promise, following = promises_after(ticket, there, levels)
+    return replace(fact, promise=promise, next_response=following)
 
 
 def rederive(ticket: Ticket, levels: ServiceLevels, at: datetime) -> Retargeted | None:
@@ -146,8 +158,8 @@ def unmerged(ticket: Ticket, paused: Collection[str]) -> Ticket:
     return ticket
 
 
-def triaged(ticket: Ticket, fact: Triaged, at: datetime) -> Ticket:
-    """Another type or priority may promise something else."""
+def repromised(ticket: Ticket, fact: Triaged | Assigned, at: datetime) -> Ticket:
+    """Another type or priority, or the hours of another team, may promise something else."""
     return _retargeted(ticket, fact.promise, fact.next_response, at, also_met=False)
 
 

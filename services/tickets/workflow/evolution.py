@@ -171,7 +171,8 @@ def _apply_progress(ticket: Ticket, fact: MessageAdded | Confirmed | StatusChang
 def _assign(ticket: Ticket, fact: Assigned, at: datetime) -> Ticket:
     assigned = replace(ticket, status=fact.status, assignee=fact.assignee, team=fact.team)
     # whoever gets what waits for something goes on waiting
-    return assigned if fact.status is ticket.status else clocks.status_changed(assigned, pauses=False, at=at)
+    moved = assigned if fact.status is ticket.status else clocks.status_changed(assigned, pauses=False, at=at)
+    return clocks.repromised(moved, fact, at)
 
 
 def _resolve(ticket: Ticket, code: str, at: datetime) -> Ticket:
@@ -196,4 +197,4 @@ def _triage(ticket: Ticket, fact: Triaged, at: datetime) -> Ticket:
         # the steps of another kind of service say nothing about this one
         step=ticket.step if fact.type == ticket.type else None,
     )
-    return clocks.triaged(triaged, fact, at)
+    return clocks.repromised(triaged, fact, at)
