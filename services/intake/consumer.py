@@ -1,4 +1,4 @@
-"""The bus's door: facts about tickets, and what tickets and feedback want their customers to know."""
+"""The bus's door: facts about tickets and surveys, and what tickets and feedback want their customers to know."""
 
 from __future__ import annotations
 

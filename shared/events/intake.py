@@ -149,5 +149,5 @@ class NotificationFailed(Event):
     customer_id: UUID
     kind: str
     channel: str | None = None
-    reason: str = Field(description="code: no_address, no_consent, refused, undeliverable, expired, superseded")
+    reason: str = Field(description="code: no_address, no_consent, refused, undeliverable, expired, superseded, void")
     ticket_number: str | None = None

@@ -55,7 +55,9 @@ INTAKE: Final = Topic(
     "requests with their text, customers",
 )
 TICKETS: Final = Topic("aftercare.tickets", "tickets", Kind.FACTS, ("intake", "feedback", "metrics"), "the life of every ticket")
-FEEDBACK: Final = Topic("aftercare.feedback", "feedback", Kind.FACTS, ("tickets", "metrics"), "surveys and their answers as numbers")
+FEEDBACK: Final = Topic(
+    "aftercare.feedback", "feedback", Kind.FACTS, ("intake", "tickets", "metrics"), "surveys and their answers as numbers"
+)
 METRICS: Final = Topic("aftercare.metrics", "metrics", Kind.FACTS, (), "published figures and alarms")
 TICKETS_OUTBOUND: Final = Topic(
     "aftercare.tickets.outbound", "tickets", Kind.CONTENT, ("intake",), "what a ticket wants its customer to know"

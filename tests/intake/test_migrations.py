@@ -11,6 +11,7 @@ from alembic import command
 from services.intake.reference import KEY_BYTES
 from shared import migrations
 from shared.database import Database
+from shared.events.topics import FEEDBACK, PARTITIONS
 from tests.databases import with_database
 from tests.servers import Servers
 
@@ -65,3 +66,46 @@ async def test_customers_and_requests_of_before_have_files_afterwards(servers: S
         ("phone", "shown", customer["customer_id"]),
     ]
     assert await asyncio.to_thread(migrations.check, "intake", url) == []
+
+
+async def test_a_home_of_before_reads_the_facts_of_surveys_from_their_first_number(servers: Servers, worker: str) -> None:
+    name = f"{worker}_intake_unread"
+    admin = await asyncpg.connect(servers.postgres())
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    await admin.close()
+    url = with_database(servers.postgres(), name)
+    await asyncio.to_thread(command.upgrade, migrations._config("intake", url, None), "0005")
+    home = await asyncpg.connect(url)
+    await home.execute("DELETE FROM consumer_part WHERE topic = 'aftercare.feedback'")
+    await home.execute("UPDATE consumer_part SET last_seq = 7")
+
+    await asyncio.to_thread(migrations.upgrade, "intake", url)
+
+    positions = {
+        (row["topic"], row["last_seq"]): row["logs"]
+        for row in await home.fetch("SELECT topic, last_seq, count(*) AS logs FROM consumer_part GROUP BY topic, last_seq")
+    }
+    await home.close()
+    assert positions == {
+        ("aftercare.feedback", 0): PARTITIONS,
+        ("aftercare.tickets", 7): PARTITIONS,
+        ("aftercare.tickets.outbound", 7): PARTITIONS,
+        ("aftercare.feedback.outbound", 7): PARTITIONS,
+    }
+
+
+async def test_feedback_keeps_its_facts_until_intake_has_them_too(servers: Servers, worker: str) -> None:
+    name = f"{worker}_feedback_unread"
+    admin = await asyncpg.connect(servers.postgres())
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    await admin.close()
+    url = with_database(servers.postgres(), name)
+    await asyncio.to_thread(command.upgrade, migrations._config("feedback", url, None), "0002")
+    home = await asyncpg.connect(url)
+    await home.execute("DELETE FROM outbox_known WHERE topic = 'aftercare.feedback' AND consumer = 'intake'")
+
+    await asyncio.to_thread(migrations.upgrade, "feedback", url)
+
+    known = await home.fetch("SELECT consumer, count(*) AS logs FROM outbox_known WHERE topic = 'aftercare.feedback' GROUP BY consumer")
+    await home.close()
+    assert {row["consumer"]: row["logs"] for row in known} == dict.fromkeys(FEEDBACK.consumers, PARTITIONS)

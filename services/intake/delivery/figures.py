@@ -8,9 +8,10 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
+from services.intake.handlers.surveys import KEPT
 from services.intake.sending import KINDS, REMEMBERED, Notification
 from services.intake.settings import IntakeSettings
-from services.intake.store import budget, notifications
+from services.intake.store import budget, notifications, surveys
 from shared import clock, telemetry
 from shared.backoff import pause
 from shared.database import is_transient
@@ -71,10 +72,11 @@ async def tidy(runtime: Runtime[IntakeSettings], stop: asyncio.Event) -> None:
 
 
 async def forget(runtime: Runtime[IntakeSettings]) -> None:
-    """Texts of messages that failed long ago, and uses of addresses that no limit looks at."""
+    """Texts of messages that failed long ago, uses of addresses that no limit looks at, and surveys that ended long ago."""
     now = clock.now()
     async with runtime.database.transaction() as tx:
         texts = await notifications.forget_texts(tx, now - RESENDABLE_FOR)
         uses = await budget.forget(tx, now - REMEMBERED)
-    if texts or uses:
-        log.info("notifications_tidied", texts=texts, uses=uses)
+        voids = await surveys.forget(tx, now - KEPT)
+    if texts or uses or voids:
+        log.info("notifications_tidied", texts=texts, uses=uses, voids=voids)

@@ -1,4 +1,4 @@
-"""What the bus brings to intake: the life of tickets, for the read copy, and what customers should know, to be delivered."""
+"""What the bus brings to intake: the life of tickets, for the read copy, what customers should know, and which surveys are over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.intake.handlers import surveys
 from services.intake.sending import Notification
 from services.intake.store import notifications, tickets
 from services.intake.store.tickets import TicketCopy
@@ -24,6 +25,7 @@ async def learn(tx: Transaction, events: Sequence[tuple[UUID, Event]], *, due_at
     asked = [_notification(event_id, event) for event_id, event in events if isinstance(event, NotificationRequested)]
     if asked:
         await notifications.request(tx, asked, due_at)
+    await surveys.learn(tx, [event for _, event in events], due_at=due_at)
 
 
 async def _learn_tickets(tx: Transaction, events: Sequence[TicketEvent]) -> None:

@@ -6,7 +6,7 @@ A crash between carrying and writing down leads to a second copy of the same mai
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -28,11 +28,12 @@ from services.intake.sending import (
     retry_at,
     spread,
 )
-from services.intake.store import budget, templates
+from services.intake.store import budget, surveys, templates
 from services.intake.store import circumstances as known
 from services.intake.store import notifications as store
 from services.intake.store.circumstances import Addressee, Placed
 from services.intake.store.notifications import Again, Finished
+from services.intake.store.surveys import Useless
 from shared import outbox
 from shared.database import Transaction
 from shared.events.envelope import Event
@@ -100,15 +101,18 @@ class _Facts:
     addressees: Mapping[UUID, Addressee]
     overtaken: set[UUID]
     placed: Placed
+    useless: Useless
 
 
 async def _facts(tx: Transaction, due: Sequence[Notification]) -> _Facts:
     statuses = [n for n in due if n.kind == "ticket_status" and n.ticket_number is not None]
     receipts = [n for n in due if n.kind == "acknowledgement"]
+    asking = [n.event_id for n in due if n.rules is not None and n.rules.is_about_survey]
     return _Facts(
         addressees=await known.addressees(tx, {n.customer_id for n in due}),
         overtaken=await known.overtaken(tx, statuses) if statuses else set(),
         placed=await known.place(tx, receipts) if receipts else Placed(set(), set()),
+        useless=await surveys.useless(tx, asking) if asking else Useless(),
     )
 
 
@@ -122,8 +126,9 @@ def _circumstances(notification: Notification, facts: _Facts, channels: Sequence
         channels=channels,
         zone=zone,
         addresses=addresses,
-        consents=addressee.consents,
+        consents=replace(addressee.consents, survey=False) if notification.event_id in facts.useless.unwanted else addressee.consents,
         is_overtaken=notification.event_id in facts.overtaken | facts.placed.needless,
+        is_void=notification.event_id in facts.useless.void,
         is_placed=not is_receipt or waited or notification.event_id in facts.placed.known,
     )
 

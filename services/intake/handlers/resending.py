@@ -8,7 +8,7 @@ from typing import ClassVar
 from uuid import UUID, uuid5
 
 from services.intake.sending import Failure, Notification
-from services.intake.store import circumstances
+from services.intake.store import circumstances, surveys
 from services.intake.store import notification_views as views
 from services.intake.store import notifications as store
 from services.intake.store.notification_views import Seen
@@ -64,6 +64,8 @@ async def _check(tx: Transaction, failed: Seen, now: datetime) -> None:
         raise NotResendable("What the message says has lost its point.")
     if notification.kind == "ticket_status" and await circumstances.overtaken(tx, [notification]):
         raise NotResendable("The customer was told something newer about this ticket.")
+    if (await surveys.useless(tx, [notification.event_id])).void:
+        raise NotResendable("The survey was answered or called off.")
 
 
 def _again(failed: Seen, now: datetime) -> Notification:

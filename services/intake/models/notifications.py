@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -66,6 +67,24 @@ NOTIFICATION: Final = Table(
         "finished_at",
         postgresql_where=text("status = 'failed' AND (text IS NOT NULL OR link IS NOT NULL)"),
     ),
+)
+
+VOID_NOTIFICATION: Final = Table(
+    "void_notification",
+    METADATA,
+    # the topics of facts and of messages know no order between them, so the end of a survey may be known before its invitation
+    Column("notification_id", Uuid, primary_key=True, comment="asked for already, or not yet"),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Index("void_notification_at", "at"),
+)
+
+SURVEY_WISH: Final = Table(
+    "survey_wish",
+    METADATA,
+    # the last word of each customer file, beside the consents of the file
+    Column("customer_id", Uuid, primary_key=True),
+    Column("opted_out", Boolean, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, comment="what was asked for later was asked for in knowledge of it"),
 )
 
 BUDGET_USE: Final = Table(

@@ -25,6 +25,8 @@ class Failure(StrEnum):
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
     """A newer message about the same matter makes it needless."""
+    VOID = "void"
+    """What it asks was answered or called off before it left."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class Circumstances:
     consents: Consents = field(default_factory=Consents)
     is_overtaken: bool = False
     """A newer message says more about the same matter, or this one was said a moment ago."""
+    is_void: bool = False
+    """What it asks was answered or called off."""
     is_placed: bool = True
     """Whether we know, or will not wait any longer to know, which ticket the message is about."""
 
@@ -67,6 +69,8 @@ def plan(notification: Notification, circumstances: Circumstances, now: datetime
         return Failure.EXPIRED
     if kind is None or notification.says_nothing:
         return Failure.UNDELIVERABLE
+    if circumstances.is_void:
+        return Failure.VOID
     if circumstances.is_overtaken:
         return Failure.SUPERSEDED
     if not circumstances.consents.allow(notification.purpose):

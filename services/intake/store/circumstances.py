@@ -54,7 +54,7 @@ async def addressees(tx: Transaction, customer_ids: Collection[UUID]) -> Mapping
 async def overtaken(tx: Transaction, statuses: Sequence[Notification]) -> set[UUID]:
     """Those status messages whose ticket has a newer one, delivered or not: the customer must not read the old one after it.
 
-    That a ticket is resolved is also said by the invitation to its survey, if that goes out.
+    That a ticket is resolved is also said by the invitation to its survey, if that goes out; the latter is a guess as long as it waits.
     """
     rows = await tx.fetch(
         """
@@ -66,6 +66,7 @@ async def overtaken(tx: Transaction, statuses: Sequence[Notification]) -> set[UU
                SELECT FROM notification n JOIN customer o USING (customer_id) JOIN customer c ON c.customer_id = o.survivor_id
                 WHERE n.ticket_number = s.ticket_number AND n.kind = 'survey_invitation' AND n.requested_at >= s.requested_at
                   AND (n.status = 'delivered' OR n.status = 'pending'
+                       AND NOT EXISTS (SELECT FROM void_notification v WHERE v.notification_id = n.notification_id)
                        AND CASE n.data ->> 'purpose' WHEN 'service' THEN c.consent_status ELSE c.consent_survey END))
         """,
         [n.event_id for n in statuses],
