@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -40,6 +41,7 @@ REPORT_ALWAYS: Final = timedelta(seconds=30)
 # --- which log -----------------------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=16_384)
 def partition_of(key: str, partitions: int = PARTITIONS) -> int:
     """The log of a key: the same as Kafka's default partitioner for keyed records."""
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

@@ -26,6 +26,9 @@ class Express:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "lifespan":
+            # at the start, all routes are there by now: the first callers need not wait for it
+            self._routes = _hot_routes(scope["app"])
         found = self._find(scope) if scope["type"] == "http" else None
         if found is None:
             await self._app(scope, receive, send)

@@ -74,12 +74,21 @@ def is_allowed(name: str) -> bool:
     return name in ALLOWED or name.endswith(ALLOWED_ENDINGS)
 
 
+_SUSPECT: Final = re.compile(r"@|\d(?:[ ().-]{0,2}\d){6}|(?i:bearer|basic)|eyJ|ak_|whsec_|://|o[\w-]{27}")
+"""Whatever holds none of these is left as it is by all patterns above: one look instead of a dozen."""
+
+
 def redact_text(text: str) -> str:
     """The text without what looks like a secret, an address or a number of a person."""
     if len(text) > MAX_STRING:
         text = f"{text[:MAX_STRING]}..."
     if not text.isascii():
         text = text.encode(errors="replace").decode()
+    return redact_suspect(text) if _SUSPECT.search(text) else text
+
+
+def redact_suspect(text: str) -> str:
+    """The same, by all patterns one after another."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     if "@" in text or any(character.isdigit() for character in text):

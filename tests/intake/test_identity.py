@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from services.intake.identity import (
     judge,
     phone_identity,
 )
+from services.intake.identity.addresses import checked_email
 from services.intake.identity.masking import masked
 
 pytestmark = pytest.mark.pure
@@ -116,6 +118,26 @@ def test_the_case_of_an_address_does_not_matter_but_is_kept_for_writing() -> Non
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):
         email_identity(text)
+
+
+_NAMES = st.text("abzABZ019._+-\u00e9 ", min_size=0, max_size=40) | st.sampled_from(["postmaster", "Abuse", "wang.wei"])
+_DOMAINS = st.text("abzA01.-\u4e2d", max_size=20) | st.sampled_from(
+    ["example.com", "Example.COM", "xn--fiqs8s.cn", "\u4e2d\u56fd.cn", "a.invalid"]
+)
+
+
+@given(_NAMES, _DOMAINS)
+def test_an_address_is_read_quickly_as_it_is_read_closely(name: str, domain: str) -> None:
+    text = f"{name}@{domain}"
+    try:
+        closely = checked_email(text)
+    except Unreadable as refusal:
+        with pytest.raises(Unreadable, match=re.escape(str(refusal))):
+            email_identity(text)
+        return
+    quickly = email_identity(text)
+
+    assert (quickly, quickly.address) == (closely, closely.address)
 
 
 @given(st.text(max_size=80))

@@ -20,7 +20,7 @@ from prometheus_client import REGISTRY
 from shared import errors, telemetry
 from shared.telemetry import figures, logs
 from shared.telemetry.quiet import Quiet
-from shared.telemetry.redaction import redact, redact_text
+from shared.telemetry.redaction import redact, redact_suspect, redact_text
 from shared.telemetry.trace import Trace
 
 pytestmark = pytest.mark.pure
@@ -170,6 +170,14 @@ def test_numbers_of_people_and_cards_and_their_ids_in_chats_are_not_written(valu
 )
 def test_ids_numbers_and_times_stay_readable(text: str) -> None:
     assert redact_text(text) == text
+
+
+@given(
+    st.text("019+-. ()@a:/oOk_eyJ", max_size=60)
+    | st.from_regex(r"[a-z ]{0,5}(bearer|\+86 ?1[3-9]|0\d{3}-|ak_a_|o)[\w-]{0,30}", fullmatch=True)
+)
+def test_the_quick_look_misses_nothing_that_a_close_one_finds(text: str) -> None:
+    assert redact_text(text) == redact_suspect(text)
 
 
 def test_a_field_that_nobody_allowed_is_not_shown() -> None:
