@@ -18,17 +18,21 @@ def cut(broker: KafkaServer, settings: KafkaSettings, log: Log, *, end: int) -> 
     partition = settings.partition(log)
     folder = broker.data_dir / f"{partition.topic}-{partition.partition}"
     segment = max(folder.glob("*.log"))
-    batches = _batches(segment)
-    cut_at = next(position for position, offset, _ in batches if offset == end)
-    with segment.open("r+b") as file:
-        file.truncate(cut_at)
-    for derived in (*folder.glob("*.index"), *folder.glob("*.timeindex"), *folder.glob("*.snapshot")):
-        derived.unlink()
-    _, last, count = batches[-1]
+    found = batches(segment)
+    truncate(folder, segment, next(position for position, offset, _ in found if offset == end))
+    _, last, count = found[-1]
     return last + count
 
 
-def _batches(segment: Path) -> list[tuple[int, int, int]]:
+def truncate(folder: Path, segment: Path, size: int) -> None:
+    """End a partition's newest segment after so many bytes; what Kafka derived from it goes as well."""
+    with segment.open("r+b") as file:
+        file.truncate(size)
+    for derived in (*folder.glob("*.index"), *folder.glob("*.timeindex"), *folder.glob("*.snapshot")):
+        derived.unlink()
+
+
+def batches(segment: Path) -> list[tuple[int, int, int]]:
     """(position in the file, first offset, number of records) of each record batch, as Kafka's format v2 has them."""
     data = segment.read_bytes()
     found, position = [], 0
