@@ -96,7 +96,7 @@ class CustomerGraded(Event):
     customer_id: UUID
     tier: str = Field(description="code: standard, silver, gold, vip")
     previous_tier: str
-    reason: str = Field(description="code, e.g. value, contract, manual")
+    reason: str = Field(description="code, e.g. value, contract, manual, merged, unmerged")
     actor: str
 
 

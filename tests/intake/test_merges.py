@@ -82,6 +82,79 @@ async def test_requests_keep_the_customer_whom_they_were_written_with_and_are_in
     assert reference in {line["number"] for line in contacts}
 
 
+async def gradings(database: Database) -> set[tuple[str, str, str, str]]:
+    """Of several customers, who have no order between them."""
+    told = await events(database, "customer.graded.v1")
+    return {(event["customer_id"], event["previous_tier"], event["tier"], event["reason"]) for event in told}
+
+
+VIP = {"tier": "vip", "tier_reason": "contract"}
+
+
+async def test_whoever_is_recognised_as_a_vip_is_one(agent: AsyncClient, intake_database: Database) -> None:
+    vip, plain = await register(agent, phone="13800138000", **VIP), await register(agent, email="wang@example.com")
+    before = await gradings(intake_database)
+
+    merged = (await merge(agent, vip, plain)).json()
+
+    assert (merged["customer_id"], merged["tier"], merged["tier_reason"]) == (plain["customer_id"], "vip", "merged")
+    assert await gradings(intake_database) - before == {(plain["customer_id"], "standard", "vip", "merged")}
+    trail = (await agent.get(f"/v1/customers/{plain['customer_id']}/history")).json()["items"][0]
+    assert (trail["type"], trail["data"]["previous_tier"], trail["data"]["tier"]) == ("merged", "standard", "vip")
+
+
+async def test_a_lower_tier_that_joins_a_higher_one_changes_nothing(agent: AsyncClient, intake_database: Database) -> None:
+    plain, vip = await register(agent, phone="13800138000"), await register(agent, email="wang@example.com", **VIP)
+    before = await gradings(intake_database)
+
+    merged = (await merge(agent, plain, vip)).json()
+
+    assert (merged["tier"], merged["tier_reason"]) == ("vip", "contract")
+    assert await gradings(intake_database) == before
+
+
+async def test_files_that_are_parted_have_the_tiers_that_each_was_given(agent: AsyncClient, intake_database: Database) -> None:
+    vip, plain = await register(agent, phone="13800138000", **VIP), await register(agent, email="wang@example.com")
+    merged = (await merge(agent, vip, plain)).json()
+    before = await gradings(intake_database)
+
+    await unmerge(agent, vip, merged["version"])
+
+    files = [await file_of(agent, one["customer_id"]) for one in (vip, plain)]
+    assert [(file["tier"], file["tier_reason"]) for file in files] == [("vip", "contract"), ("standard", None)]
+    assert await gradings(intake_database) - before == {(plain["customer_id"], "vip", "standard", "unmerged")}
+
+
+async def test_a_tier_that_is_given_to_a_person_is_given_to_all_his_files(agent: AsyncClient, intake_database: Database) -> None:
+    vip, plain = await register(agent, phone="13800138000", **VIP), await register(agent, email="wang@example.com")
+    merged = (await merge(agent, vip, plain)).json()
+    graded = (await change(agent, merged, tier="silver", tier_reason="value")).json()
+    before = await gradings(intake_database)
+
+    parted = await unmerge(agent, vip, graded["version"])
+
+    assert (graded["tier"], parted.status_code) == ("silver", 200)
+    files = [await file_of(agent, one["customer_id"]) for one in (vip, plain)]
+    assert [(file["tier"], file["tier_reason"]) for file in files] == [("silver", "value")] * 2
+    # nobody was told of the one that stood behind the other
+    assert await gradings(intake_database) - before == {(vip["customer_id"], "vip", "silver", "unmerged")}
+
+
+async def test_of_a_chain_of_files_the_highest_counts_while_it_is_in_it(agent: AsyncClient) -> None:
+    gold = await register(agent, phone="13800138000", tier="gold", tier_reason="value")
+    silver = await register(agent, phone="13800138001", tier="silver", tier_reason="value")
+    plain = await register(agent, email="wang@example.com")
+
+    first = (await merge(agent, gold, silver)).json()
+    whole = (await merge(agent, first, plain)).json()
+    without_gold = (await unmerge(agent, gold, whole["version"]), await file_of(agent, plain["customer_id"]))[1]
+    await unmerge(agent, silver, without_gold["version"])
+
+    assert [first["tier"], whole["tier"], without_gold["tier"]] == ["gold", "gold", "silver"]
+    tiers = [(await file_of(agent, one["customer_id"]))["tier"] for one in (gold, silver, plain)]
+    assert tiers == ["gold", "silver", "standard"]
+
+
 async def test_a_reply_to_a_request_of_before_the_merge_is_the_same_customer_s(agent: AsyncClient) -> None:
     phone, mail = await register(agent, phone="13800138000"), await register(agent, email="wang@example.com")
     reference = (await hand_in(agent))["reference"]

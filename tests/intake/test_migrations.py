@@ -109,3 +109,26 @@ async def test_feedback_keeps_its_facts_until_intake_has_them_too(servers: Serve
     known = await home.fetch("SELECT consumer, count(*) AS logs FROM outbox_known WHERE topic = 'aftercare.feedback' GROUP BY consumer")
     await home.close()
     assert {row["consumer"]: row["logs"] for row in known} == dict.fromkeys(FEEDBACK.consumers, PARTITIONS)
+
+
+async def test_a_tier_of_before_is_the_one_that_the_file_was_given(servers: Servers, worker: str) -> None:
+    name = f"{worker}_intake_tiers"
+    admin = await asyncpg.connect(servers.postgres())
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    await admin.close()
+    url = with_database(servers.postgres(), name)
+    await asyncio.to_thread(command.upgrade, migrations._config("intake", url, None), "0006")
+    home = await asyncpg.connect(url)
+    await home.execute(
+        """
+        INSERT INTO customer (customer_id, survivor_id, locale, registered_at, tier, tier_reason)
+        SELECT id, id, 'en', now(), tier, reason
+          FROM (VALUES (gen_random_uuid(), 'gold', 'value'), (gen_random_uuid(), 'standard', NULL)) f(id, tier, reason)
+        """
+    )
+
+    await asyncio.to_thread(migrations.upgrade, "intake", url)
+
+    given = await home.fetch("SELECT tier, tier_given, tier_given_reason FROM customer ORDER BY tier")
+    await home.close()
+    assert [tuple(row) for row in given] == [("gold", "gold", "value"), ("standard", "standard", None)]

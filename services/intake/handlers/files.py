@@ -115,7 +115,7 @@ async def update(tx: Transaction, customer_id: UUID, patch: Patch, *, version: i
 async def _changed(tx: Transaction, file: File, patch: Patch, *, by: str, at: datetime) -> Change:
     changed = change(file, patch)
     if not changed.is_none:
-        await files.save(tx, changed.after, patch.consents)
+        await files.save(tx, changed.after, patch.consents, is_graded=changed.is_graded)
         await files.note(tx, [(file.customer_id, Entry(changed.after.version, "updated", at, by, changed.data()))])
     return changed
 

@@ -6,7 +6,7 @@ Who is being recognised meanwhile waits for one of these locks and then sees the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar, Final
@@ -22,7 +22,7 @@ from shared import outbox
 from shared.database import Transaction
 from shared.errors import Conflict, Invalid, NotFound, Unavailable
 from shared.events.envelope import Event
-from shared.events.intake import Consents, CustomerMerged, CustomerUnmerged, CustomerUpdated
+from shared.events.intake import Consents, CustomerGraded, CustomerMerged, CustomerUnmerged, CustomerUpdated
 from shared.http import demand_version
 
 SYSTEM: Final = "system"
@@ -158,17 +158,18 @@ async def _demand_one_account(tx: Transaction, loser: UUID, winner: UUID) -> Non
 async def _conclude(tx: Transaction, members: dict[UUID, Member], families: Families, done: Done) -> list[Event]:
     """Write what stands from now on, what was done and who did it; the events of it."""
     winner = families.survivor(done.into_customer_id)
-    touched = {done.customer_id, winner}
+    touched = sorted({done.customer_id, winner})
     versions = {customer_id: members[customer_id].version + 1 for customer_id in touched}
-    before = await files.find(tx, winner)
+    before = await files.lines(tx, touched)
     await merges.save(tx, list(members.values()), families, versions)
     await merges.write_down(tx, done)
+    after = await files.lines(tx, touched)
     told = {done.customer_id: {"into": str(done.into_customer_id)}, winner: {"customer_id": str(done.customer_id)}}
-    entries = [(one, Entry(versions[one], done.kind, done.at, done.actor, told[one] | {"reason": done.reason})) for one in sorted(touched)]
-    await files.note(tx, entries)
-    after = await files.find(tx, winner)
-    released = await files.find(tx, done.customer_id) if done.kind == "unmerged" else None
-    return [_event(done), *([] if released is None else [announced(released, done.at)]), *_consents(before, after, done.at)]
+    graded = {one: {"tier": after[one].tier, "previous_tier": before[one].tier} for one in touched if after[one].tier != before[one].tier}
+    data = {one: told[one] | graded.get(one, {}) | {"reason": done.reason} for one in touched}
+    await files.note(tx, [(one, Entry(versions[one], done.kind, done.at, done.actor, data[one])) for one in touched])
+    released = [announced(after[done.customer_id], done.at)] if done.kind == "unmerged" else []
+    return [_event(done), *_gradings(before, after, done), *released, *_consents(before[winner], after[winner], done.at)]
 
 
 def _event(done: Done) -> Event:
@@ -177,11 +178,23 @@ def _event(done: Done) -> Event:
     return CustomerUnmerged(occurred_at=done.at, customer_id=done.customer_id, from_customer_id=done.into_customer_id, actor=done.actor)
 
 
-def _consents(before: File | None, after: File | None, at: datetime) -> Iterable[Event]:
+def _gradings(before: Mapping[UUID, File], after: Mapping[UUID, File], done: Done) -> Iterable[Event]:
+    """The survivor may have got the tier of the other file; when they part, each has the tier that was said of it."""
+    for customer_id, file in after.items():
+        if file.tier != before[customer_id].tier:
+            yield CustomerGraded(
+                occurred_at=done.at,
+                customer_id=customer_id,
+                tier=file.tier,
+                previous_tier=before[customer_id].tier,
+                reason=done.kind,
+                actor=done.actor,
+            )
+
+
+def _consents(before: File, after: File, at: datetime) -> Iterable[Event]:
     """The survivor's consents may have become stricter, or free again."""
-    if before is None or after is None or before.consents == after.consents:
-        return []
-    return [announced(after, at)]
+    return [] if before.consents == after.consents else [announced(after, at)]
 
 
 def announced(file: File, at: datetime) -> CustomerUpdated:

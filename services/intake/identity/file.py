@@ -21,6 +21,8 @@ class Tier(StrEnum):
     VIP = "vip"
 
 
+BY_HEIGHT: Final = tuple(Tier)
+"""Lowest first. Of files that are one person the highest counts: nobody loses what he was promised by being recognised."""
 HIGH_VALUE: Final = frozenset({Tier.GOLD, Tier.VIP})
 
 

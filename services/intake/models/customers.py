@@ -33,6 +33,9 @@ CUSTOMER: Final = Table(
     Column("name_key", Text(collation="C"), comment="the name as it is searched for"),
     Column("version", Integer, nullable=False, server_default="1", comment="of the file; what is learned from requests does not count"),
     Column("tier_reason", Text),
+    # what was said in this file; the tier that counts is the highest of all files that are one person
+    Column("tier_given", Text, nullable=False, server_default="standard"),
+    Column("tier_given_reason", Text),
     Column("consents_given", JSONB, nullable=False, server_default=text("""'{"status": true, "survey": true, "marketing": false}'""")),
     # what counts: the strictest of all files that are one person
     Column("consent_status", Boolean, nullable=False, server_default=text("true")),
@@ -43,6 +46,7 @@ CUSTOMER: Final = Table(
     Column("merged_into", Uuid, ForeignKey("customer.customer_id", name="customer_merged_into")),
     Column("survivor_id", Uuid, nullable=False, comment="who answers for this customer: himself, or the last one that he was merged into"),
     CheckConstraint("tier IN ('standard', 'silver', 'gold', 'vip')", name="customer_tier"),
+    CheckConstraint("tier_given IN ('standard', 'silver', 'gold', 'vip')", name="customer_tier_given"),
     CheckConstraint("(merged_into IS NULL) = (survivor_id = customer_id)", name="customer_survivor"),
     Index("customer_listed", "registered_at", "customer_id", postgresql_where=text("merged_into IS NULL")),
     Index("customer_named", "name_key", "customer_id", postgresql_where=text("merged_into IS NULL")),

@@ -55,7 +55,6 @@ class NewCustomer:
     name: str | None
     locale: str
     registered_at: datetime
-    tier: str = "standard"
 
 
 @dataclass(frozen=True, order=True)
@@ -163,16 +162,15 @@ async def register(tx: Transaction, customers: Sequence[NewCustomer]) -> set[UUI
     ordered = sorted(customers, key=lambda customer: customer.customer_id)
     rows = await tx.fetch(
         """
-        INSERT INTO customer (customer_id, survivor_id, name, name_key, locale, tier, registered_at)
-        SELECT u.id, u.id, u.name, u.name_key, u.locale, u.tier, u.at
-          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) u(id, name, name_key, locale, tier, at)
+        INSERT INTO customer (customer_id, survivor_id, name, name_key, locale, registered_at)
+        SELECT u.id, u.id, u.name, u.name_key, u.locale, u.at
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) u(id, name, name_key, locale, at)
         ON CONFLICT DO NOTHING RETURNING customer_id
         """,
         [customer.customer_id for customer in ordered],
         [customer.name for customer in ordered],
         [name_key(customer.name) for customer in ordered],
         [customer.locale for customer in ordered],
-        [customer.tier for customer in ordered],
         [customer.registered_at for customer in ordered],
     )
     return {row["customer_id"] for row in rows}

@@ -95,8 +95,8 @@ async def lock(tx: Transaction, customer_id: UUID) -> File | None:
     return next((_file(row) for row in rows if row["customer_id"] == survivor_id), None)
 
 
-async def save(tx: Transaction, file: File, consents: Mapping[str, bool]) -> None:
-    """Write a changed file. ``consents`` were said anew: they hold for all files that are this person."""
+async def save(tx: Transaction, file: File, consents: Mapping[str, bool], *, is_graded: bool = False) -> None:
+    """Write a changed file. ``consents``, and a tier if it ``is_graded``, were said anew: they hold for all files that are this person."""
     await tx.execute(
         """
         UPDATE customer SET version = $2, name = $3, name_key = $4, locale = $5, tier = $6, tier_reason = $7, primary_email = $8,
@@ -124,6 +124,16 @@ async def save(tx: Transaction, file: File, consents: Mapping[str, bool]) -> Non
             """,
             file.customer_id,
             to_json(consents),
+        )
+    if is_graded:
+        await tx.execute(
+            """
+            UPDATE customer SET tier_given = $2, tier_given_reason = $3
+             WHERE customer_id = $1 OR (survivor_id = $1 AND merged_into IS NOT NULL)
+            """,
+            file.customer_id,
+            file.tier,
+            file.tier_reason,
         )
 
 

@@ -6,14 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from services.intake.identity import Identity
+from services.intake.identity.file import BY_HEIGHT
 from services.intake.identity.merging import Families
 from services.intake.store.customers import identity_of
 from shared.database import Transaction
+
+MERGED: Final = "merged"
+"""Why a file has a tier that another file of the same person was given."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +103,12 @@ async def save(tx: Transaction, members: Sequence[Member], families: Families, v
         """,
         ids,
     )
-    await _weigh_consents(tx, {families.survivor(customer_id) for customer_id in ids})
+    survivor_ids = list({families.survivor(customer_id) for customer_id in ids})
+    await _weigh_consents(tx, survivor_ids)
+    await _weigh_tiers(tx, survivor_ids)
 
 
-async def _weigh_consents(tx: Transaction, survivor_ids: Iterable[UUID]) -> None:
+async def _weigh_consents(tx: Transaction, survivor_ids: Sequence[UUID]) -> None:
     """What counts for a person is the strictest of all his files."""
     await tx.execute(
         """
@@ -113,7 +120,25 @@ async def _weigh_consents(tx: Transaction, survivor_ids: Iterable[UUID]) -> None
                  GROUP BY survivor_id) f
          WHERE c.customer_id = f.survivor_id
         """,
-        list(survivor_ids),
+        survivor_ids,
+    )
+
+
+async def _weigh_tiers(tx: Transaction, survivor_ids: Sequence[UUID]) -> None:
+    """What counts for a person is the highest of all his files."""
+    await tx.execute(
+        """
+        UPDATE customer c
+           SET tier = ($2::text[])[f.height],
+               tier_reason = CASE WHEN c.tier_given = ($2::text[])[f.height] THEN c.tier_given_reason ELSE $3 END
+          FROM (SELECT survivor_id, max(array_position($2::text[], tier_given)) AS height
+                  FROM customer WHERE customer_id = ANY($1::uuid[]) OR (survivor_id = ANY($1::uuid[]) AND merged_into IS NOT NULL)
+                 GROUP BY survivor_id) f
+         WHERE c.customer_id = f.survivor_id
+        """,
+        survivor_ids,
+        [tier.value for tier in BY_HEIGHT],
+        MERGED,
     )
 
 
