@@ -17,6 +17,7 @@ with a test or a model that shows that the new one holds.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -51,14 +52,12 @@ def murmur2(data: bytes) -> int:
     """Murmur2, 32 bits, with Kafka's seed. Source: org.apache.kafka.common.utils.Utils.murmur2."""
     mask, m, r = 0xFFFFFFFF, 0x5BD1E995, 24
     length = len(data)
+    words = length // 4
     h = (0x9747B28C ^ length) & mask
-    for start in range(0, length - length % 4, 4):
-        k = int.from_bytes(data[start : start + 4], "little")
+    for k in struct.unpack_from(f"<{words}I", data):
         k = (k * m) & mask
-        k ^= k >> r
-        k = (k * m) & mask
-        h = ((h * m) & mask) ^ k
-    rest = data[length - length % 4 :]
+        h = ((h * m) ^ ((k ^ (k >> r)) * m)) & mask
+    rest = data[words * 4 :]
     if rest:
         h ^= int.from_bytes(rest, "little")
         h = (h * m) & mask

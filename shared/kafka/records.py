@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
+from asyncpg.pgproto.pgproto import UUID as FastUUID
 
 from shared.events.envelope import SPEC_VERSION
 from shared.events.topics import Topic, topic_named
@@ -104,8 +105,9 @@ def _numbered(headers: Mapping[str, str]) -> Numbered:
     return Numbered(
         epoch=_number(headers["ce_epoch"]),
         seq=_number(headers["ce_sequence"]),
-        event_id=UUID(headers["ce_id"]),
-        previous_id=None if previous is None else UUID(previous),
+        # the driver's own kind: made in a tenth of the time, equal to any other, and the ids go to the database only
+        event_id=FastUUID(headers["ce_id"]),
+        previous_id=None if previous is None else FastUUID(previous),
     )
 
 

@@ -6,6 +6,8 @@ import uuid
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -97,3 +99,13 @@ async def test_the_driver_s_ids_are_json(reader_database: Database) -> None:
         found = await tx.fetchval("SELECT '3f2b8a52-0f0e-4a0c-9a55-0d7d0c5f6b11'::uuid")
 
     assert from_json(to_json({"id": found})) == {"id": str(uuid.UUID("3f2b8a52-0f0e-4a0c-9a55-0d7d0c5f6b11"))}
+
+
+@given(words=st.lists(st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12), max_size=30, unique=True))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_copied_words_are_those_that_postgresql_reads_itself(service_database: Database, words: list[str]) -> None:
+    async with service_database.transaction() as tx:
+        await tx.execute("CREATE TEMPORARY TABLE cut (words tsvector) ON COMMIT DROP")
+        await tx.copy("cut", ("words",), [(" ".join(words),)])
+
+        assert await tx.fetchval("SELECT words = $1::text::tsvector FROM cut", " ".join(words))
