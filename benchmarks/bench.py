@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import asyncpg
+
 from benchmarks import platform
 from benchmarks.platform import SERVICES, TOGETHER, Part, Platform
 from deploy.local.kafka import KafkaServer
@@ -25,7 +27,7 @@ from shared.database import Database
 from shared.kafka import KafkaSettings, topics
 
 POSTGRES: Final = {"shared_buffers": "512MB", "max_connections": "200"}
-"""Over the settings of the local platform, which are those of `reference` machines: fsync and synchronous_commit stay on."""
+"""Over the settings of the local platform, which has all that a real one has: fsync and synchronous_commit stay on."""
 
 UNLIMITED: Final = {"AFTERCARE_RATE_LIMIT": "0", "AFTERCARE_LOG_LEVEL": "WARNING"}
 """One load generator is one principal: its quota would be what is measured."""
@@ -95,7 +97,7 @@ class Bench:
         name = self._name(service)
         if service not in self._templates:
             await self._make_template(service)
-        self.postgres.query(f'CREATE DATABASE "{name}" TEMPLATE "template_{service}"')
+        await self._administer(f'CREATE DATABASE "{name}" TEMPLATE "template_{service}"')
         return self.postgres.url(name)
 
     async def _make_template(self, service: str) -> None:
@@ -112,7 +114,7 @@ class Bench:
             yield database
         finally:
             await database.close()
-            self.drop(url)
+            await self.drop(url)
 
     def empty_database(self, text: str) -> str:
         """Address of a new database without tables."""
@@ -120,16 +122,25 @@ class Bench:
         self.postgres.create_database(name)
         return self.postgres.url(name)
 
-    def drop(self, url: str) -> None:
+    async def drop(self, url: str) -> None:
         """Forget a database."""
-        self.postgres.query(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+        await self._administer(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+
+    async def _administer(self, sql: str) -> None:
+        """Without a limit of time: these write a whole checkpoint."""
+        connection = await asyncpg.connect(self.postgres.url(), server_settings={"statement_timeout": "0"})
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
 
     # ------------------------------------------------------------------ bus
 
     @asynccontextmanager
     async def kafka(self) -> AsyncIterator[KafkaSettings]:
         """The platform's topics, empty, under a prefix of their own; removed afterwards."""
-        settings = KafkaSettings(self.broker.bootstrap_servers, topic_prefix=f"{self._name('b')}.")
+        # patient, because the machine may be busy
+        settings = KafkaSettings(self.broker.bootstrap_servers, topic_prefix=f"{self._name('b')}.", request_timeout_ms=60_000)
         await topics.apply(settings)
         try:
             yield settings
@@ -150,7 +161,7 @@ class Bench:
                     yield running
             finally:
                 for url in databases.values():
-                    self.drop(url)
+                    await self.drop(url)
 
     # ------------------------------------------------------------------ programs
 

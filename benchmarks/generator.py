@@ -136,6 +136,8 @@ class Generator:
         self._statuses[status] += 1
         if status in self._accepted:
             self._note(connection.intended_at, now)
+        elif self._measure_from <= connection.intended_at < self._end:
+            self.latencies.append(GRACE * 1000)
         if self._load.keep_answers:
             self.answers.append((connection.number, connection.intended_at, now, int(status), body.decode()))
         self._go_on(connection, now)

@@ -98,7 +98,8 @@ class Measured:
     cpu: float
     """CPU seconds of the generator in the same time."""
     latencies: array[float]
-    """Milliseconds from the intended time of every accepted answer to a request of this time, ascending."""
+    """Milliseconds from the intended time to the accepted answer, of every request of this time, ascending; one that was refused counts as
+    if it had waited for the whole grace."""
     answers: Sequence[Answer] = ()
 
     @property
@@ -107,9 +108,14 @@ class Measured:
         return self.done / self.seconds
 
     @property
+    def refused(self) -> int:
+        """Answers that were not accepted, warm-up included."""
+        return sum(self.statuses.values()) - self.accepted
+
+    @property
     def failed(self) -> int:
         """Whatever was not accepted."""
-        return self.unanswered + self.broken + sum(self.statuses.values()) - self.accepted
+        return self.unanswered + self.broken + self.refused
 
     @cached_property
     def accepted(self) -> int:

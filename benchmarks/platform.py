@@ -22,8 +22,11 @@ from shared.kafka import KafkaSettings
 
 SERVICES: Final = tuple(DEFAULT_PORTS)
 
-KEYS_TIME: Final = 60.0
+KEYS_TIME: Final = 180.0
 """Seconds that making the API keys may take."""
+
+START_TIME: Final = 180.0
+"""Seconds until a process must be ready; much, for a busy machine."""
 
 LOOK: Final = 0.1
 """Seconds between two looks at how far the consumers are."""
@@ -167,7 +170,9 @@ def make_keys(home: Home, told: Mapping[str, str]) -> None:
 def _process(home: Home, part: Part, told: Mapping[str, str], port: int) -> ServiceProcess:
     own = dict(told) | {"AFTERCARE_ORDINAL": str(part.ordinal), f"{part.service.upper()}_PORT": str(port)}
     program = python(home, own, part.name, "-m", f"services.{part.service}", *part.roles.split())
-    return ServiceProcess(program, port, home)
+    process = ServiceProcess(program, port, home)
+    process.start_time = START_TIME
+    return process
 
 
 @contextmanager

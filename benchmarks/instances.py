@@ -1,0 +1,159 @@
+"""Two instances of each service share the partitions, and nothing is counted twice: how the platform grows onto more machines."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import asyncpg
+import httpx
+from aiokafka.admin import AIOKafkaAdminClient
+
+from benchmarks import load, requests
+from benchmarks.bench import Bench
+from benchmarks.figure import Figure
+from benchmarks.load import Load
+from benchmarks.platform import SERVICES, Part, Platform
+from services.metrics.commands import verify
+from shared.clock import real_now
+from shared.database import Database
+from shared.events.topics import consumed_by
+
+NAME = "instances"
+ABOUT = "two instances of each service share the partitions, and nothing is counted twice"
+
+TWICE: Final = tuple(Part(service, "all", ordinal) for service in SERVICES for ordinal in (0, 1))
+
+LOOK: Final = 0.5
+"""Seconds between two looks at the groups."""
+
+_APPLIED: Final = re.compile(r'^consumer_applied_total\{consumer="(\w+)",topic="([\w.]+)"\} ([\d.e+]+)$', re.MULTILINE)
+
+
+async def run(bench: Bench) -> list[Figure]:
+    """Send requests through both doors of intake, let everything settle, count everywhere."""
+    async with bench.platform(TWICE) as platform:
+        await _await_sharing(platform)
+        accepted = await _send(platform, bench.count(6_000, 1_000), bench)
+        bench.say("waiting until everybody has applied everything")
+        await platform.settle(timeout=600)
+        counted = await _counted(platform)
+        return [*_sharing(await applied(platform)), *_differences(accepted, counted, await _wrong_figures(platform))]
+
+
+async def _await_sharing(platform: Platform) -> None:
+    """A second member gets its partitions some seconds after the first."""
+    groups = [platform.kafka.topic_prefix + service for service in SERVICES if consumed_by(service)]
+    admin = AIOKafkaAdminClient(bootstrap_servers=platform.kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        while not all(len(members) == 2 for members in await _members(admin, groups)):
+            platform.require_alive()
+            await asyncio.sleep(LOOK)
+    finally:
+        await admin.close()
+
+
+async def _members(admin: AIOKafkaAdminClient, groups: Sequence[str]) -> list[Sequence[object]]:
+    """Of each group those who have partitions; nobody while it is dealing them out."""
+    found = [group for answer in await admin.describe_consumer_groups(groups) for group in answer.groups]
+    return [members if state == "Stable" else [] for _, _, state, _, _, members, *_ in found]
+
+
+async def _send(platform: Platform, count: int, bench: Bench) -> int:
+    """So many requests, half of them through each instance of intake; those that were accepted."""
+    bench.say(f"{count} requests through two instances of intake")
+    doors = [platform.url("intake", ordinal) for ordinal in (0, 1)]
+    found = await asyncio.gather(*(_send_to(platform, door, f"i{ordinal}", count // 2) for ordinal, door in enumerate(doors)))
+    return sum(found)
+
+
+async def _send_to(platform: Platform, door: str, name: str, count: int) -> int:
+    calls = requests.creations(door, platform.headers("service"), name=name)
+    measured = await load.run(Load(door, calls, seconds=600, warm_up=0, connections=16, most=count))
+    if measured.broken or measured.unanswered:
+        raise load.LoadFailed(f"{measured.broken} calls broken, {measured.unanswered} unanswered")
+    return measured.accepted
+
+
+# ------------------------------------------------------------------ sharing
+
+
+async def applied(platform: Platform) -> Mapping[str, Sequence[int]]:
+    """`{consumer: events that each of its instances has applied}`, as they say of themselves."""
+    found: dict[str, list[int]] = defaultdict(list)
+    async with httpx.AsyncClient() as client:
+        for service in SERVICES:
+            for door in platform.doors[service]:
+                text = (await client.get(f"{door}/metrics")).text
+                found[service].append(sum(int(float(events)) for _, _, events in _APPLIED.findall(text)))
+    return found
+
+
+def _sharing(found: Mapping[str, Sequence[int]]) -> list[Figure]:
+    return [
+        Figure.of(
+            f"share of the events that the second instance of {service} applied",
+            [instances[1] / max(1, sum(instances)) * 100],
+            "%",
+            beside=f"of {sum(instances):,} events",
+            target=">= 25 %",
+            bound="the partitions of the keys: 12 logs per topic, dealt out evenly",
+        )
+        for service, instances in found.items()
+    ]
+
+
+# ------------------------------------------------------------------ counting
+
+
+async def _counted(platform: Platform) -> dict[str, int]:
+    """How many requests each of them knows."""
+    return {
+        "requests in intake": await _count(platform, "intake", "SELECT count(*) FROM request"),
+        "tickets in tickets": await _count(platform, "tickets", "SELECT count(*) FROM ticket"),
+        "openings in the event log": await _count(platform, "metrics", "SELECT count(*) FROM event_log WHERE type = 'ticket.opened.v1'"),
+        "tickets_opened of the KPIs": await _kpi(platform),
+    }
+
+
+async def _count(platform: Platform, service: str, sql: str) -> int:
+    connection = await asyncpg.connect(platform.databases[service])
+    try:
+        return int(await connection.fetchval(sql))
+    finally:
+        await connection.close()
+
+
+async def _kpi(platform: Platform) -> int:
+    """As anybody asks for it."""
+    today = real_now().date()
+    asked = {"kpi": "tickets_opened", "from": str(today - timedelta(days=2)), "to": str(today + timedelta(days=2))}
+    async with httpx.AsyncClient(headers=platform.headers("manager")) as client:
+        answer = await client.get(f"{platform.url('metrics')}/v1/kpis", params=asked)
+        answer.raise_for_status()
+        items: list[dict[str, Any]] = answer.json()["items"]
+    return int(sum(item["value"] for item in items))
+
+
+async def _wrong_figures(platform: Platform) -> int:
+    """What `aftercare kpi verify` finds."""
+    database = Database(platform.databases["metrics"], pool_size=2, application_name="benchmarks")
+    try:
+        return len(await verify(database))
+    finally:
+        await database.close()
+
+
+def _differences(accepted: int, counted: Mapping[str, int], wrong: int) -> list[Figure]:
+    beside = f"of {accepted:,} accepted"
+    figures = [
+        Figure.of(f"two instances: difference of {what}", [abs(found - accepted)], "requests", beside=beside, target="<= 0 requests")
+        for what, found in counted.items()
+    ]
+    proved = Figure.of("two instances: figures that differ from the event log (kpi verify)", [wrong], "rows", target="<= 0 rows")
+    return [*figures, proved]

@@ -1,0 +1,43 @@
+"""The requests that customers send in the benchmarks: what a web form sends, about 600 bytes, each opening a ticket of its own.
+
+Every other one is of a customer whom nobody has seen before; the others are of two thousand known ones. Serial numbers never repeat, so
+nothing joins an open ticket; nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from benchmarks.load import NUMBER, request
+
+KNOWN: Final = 2_000
+"""Customers who come again."""
+
+TEXT: Final = (
+    "The kettle stopped heating on Tuesday. The lamp blinks three times when it is switched on and then goes out; I have tried another "
+    "socket and cleaned the base as the manual says. It is used twice a day. Please tell me whether this is covered and how long it takes."
+)
+MODELS: Final = ("K-100", "K-200", "WM-900", "RF-31", "AC-12", "TV-55", "VC-8", "DW-60")
+
+
+def creations(url: str, headers: Mapping[str, str], *, name: str = "a") -> list[str]:
+    """Creating calls to the server at `url`; `name` tells runs on one database apart."""
+    return [
+        request("POST", f"{url}/v1/requests", headers={**headers, "Idempotency-Key": f"{name}-{NUMBER}"}, body=_body(index, name))
+        for index in range(2 * KNOWN)
+    ]
+
+
+def _body(index: int, name: str) -> dict[str, Any]:
+    known = index % 2
+    who = f"{index // 2:010d}" if known else NUMBER
+    model = MODELS[index // 2 % len(MODELS)]
+    return {
+        "channel": "web",
+        "customer": {"name": "Wang Wei", "email": f"{'known' if known else name}-{who}@example.com"},
+        "type": "repair",
+        "subject": f"{model} does not work any more",
+        "text": TEXT,
+        "product": {"model": model, "serial_number": f"SN-{name}-{NUMBER}", "purchase_date": "2026-03-01"},
+    }
