@@ -28,6 +28,7 @@ from shared.backoff import pause
 from shared.consumer import Consumer, Handle, Stuck
 from shared.consumer import figures as consumer_figures
 from shared.database import is_transient
+from shared.events.envelope import Event
 from shared.events.topics import consumed_by, produced_by
 from shared.kafka import KafkaSettings
 from shared.positions import PositionsReader
@@ -59,6 +60,8 @@ class Service(Generic[S]):
     app: Callable[[Runtime[S]], FastAPI]
     handle: Callable[[Runtime[S]], Handle] | None = None
     """Makes the handler of consumed events."""
+    reads: Collection[type[Event]] | None = None
+    """The types of events that it looks at; None: all of its topics."""
     timers: Callable[[Runtime[S]], TimerSpec] | None = None
     """Makes what the timers do."""
     loops: Mapping[str, Callable[[Runtime[S], asyncio.Event], Awaitable[None]]] = field(default_factory=dict)
@@ -171,7 +174,9 @@ def _consume(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
         settings = runtime.settings
         where = kafka_settings(runtime)
         handle = make_handler(runtime)
-        consumer = Consumer(runtime.database, service.name, settings.ordinal, topics, handle, where, wakeup=runtime.wakeup)
+        consumer = Consumer(
+            runtime.database, service.name, settings.ordinal, topics, handle, where, reads=service.reads, wakeup=runtime.wakeup
+        )
         try:
             await consumer.run(stop)
         except Stuck as error:

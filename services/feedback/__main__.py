@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.feedback.app import create_app
-from services.feedback.consumer import make_handler
+from services.feedback.consumer import READS, make_handler
 from services.feedback.models import METADATA
 from services.feedback.settings import FeedbackSettings
 from services.feedback.timers import make_spec
@@ -16,6 +16,7 @@ SERVICE = Service(
     migrations=Path(__file__).with_name("migrations"),
     app=create_app,
     handle=make_handler,
+    reads=READS,
     timers=make_spec,
 )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.feedback.handlers import inviting
-from services.feedback.handlers.inviting import Inviting
+from services.feedback.handlers.inviting import READS, Inviting
 from services.feedback.settings import FeedbackSettings
 from shared import clock
 from shared.consumer import Handle, Received
 from shared.database import Transaction
 from shared.runtime import Runtime
+
+__all__ = ["READS", "make_handler"]
 
 
 def make_handler(runtime: Runtime[FeedbackSettings]) -> Handle:

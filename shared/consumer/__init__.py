@@ -7,7 +7,7 @@ what is remembered between batches. Everything that must be right is in the tran
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,7 @@ from shared.consumer.batch import Batches, BreakerOpened, Committed, Polled, is_
 from shared.consumer.member import ClientFailed, Member, Records
 from shared.consumer.received import Arrived, Handle, Received, apply_with, arrive
 from shared.database import Database, is_transient
+from shared.events.envelope import Event
 from shared.events.topics import Topic
 from shared.kafka.records import decode
 from shared.outbox import Log
@@ -53,6 +54,7 @@ class Consumer:
         handle: Handle,
         settings: kafka.KafkaSettings,
         *,
+        reads: Collection[type[Event]] | None = None,
         wakeup: Callable[[], None] | None = None,
         max_records: int = 500,
         poll_timeout: float = 0.2,
@@ -64,6 +66,7 @@ class Consumer:
 
         Args:
             ordinal: number of this instance, stable over restarts: its name in the group.
+            reads: the types that the handler looks at; None: all. Others are numbered and counted, not decoded.
             wakeup: called after each COMMIT, for the relay of this process.
             stop_retry: after so long a stopped log is tried again; it stops again while the reason is still there.
         """
@@ -72,6 +75,7 @@ class Consumer:
         self._ordinal = ordinal
         self._topics = {topic.name: topic for topic in topics}
         self._settings = settings
+        self._reads = None if reads is None else frozenset(reads)
         self._wakeup = wakeup
         self._max_records = max_records
         self._poll_timeout = poll_timeout
@@ -179,7 +183,7 @@ class Consumer:
             records = [record for each in polled[log] if (record := decode(self._topics[log[0]], each)) is not None]
             if foreign := len(polled[log]) - len(records):
                 figures.FOREIGN.labels(self._service, log[0]).inc(foreign)
-            arrived.extend(arrive(record) for record in records)
+            arrived.extend(arrive(record, self._reads) for record in records)
         return Polled(tuple(arrived), {log: records[-1].offset + 1 for log, records in polled.items()})
 
     async def _apply(self, member: Member, batch: Polled) -> None:

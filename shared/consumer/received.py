@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -43,13 +43,17 @@ class Arrived:
     received: Received | None = None
     error: Exception | None = None
     """Why the body of a known type is no event of that type. Neither an event nor an error: a filler, or a type that is not known yet."""
+    passes_by: bool = False
+    """Of a known type that this service does not read."""
 
 
-def arrive(record: LogRecord) -> Arrived:
-    """Decode the body."""
+def arrive(record: LogRecord, reads: Collection[type[Event]] | None = None) -> Arrived:
+    """Decode the body, if it is of a type that the service ``reads``; None: it reads all."""
     contract = REGISTRY.get((record.log[0], record.type))
     if contract is None:
         return Arrived(record)
+    if reads is not None and contract not in reads:
+        return Arrived(record, passes_by=True)
     try:
         event = contract.model_validate_json(record.value)
     except ValidationError as error:
@@ -62,7 +66,7 @@ def arrive(record: LogRecord) -> Arrived:
 
 def is_unknown(arrived: Arrived) -> bool:
     """Whether the record is of a type that this release does not know: skipped, but its number counts."""
-    return arrived.received is None and arrived.error is None and arrived.record.type != FILLER_TYPE
+    return arrived.received is None and arrived.error is None and not arrived.passes_by and arrived.record.type != FILLER_TYPE
 
 
 def apply_with(handle: Handle) -> Callable[[Transaction, Sequence[LogRecord]], Awaitable[None]]:

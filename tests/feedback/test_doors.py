@@ -10,18 +10,21 @@ from uuid import uuid4
 import pytest
 
 import services.feedback
-from services.feedback.consumer import make_handler
+from services.feedback.consumer import READS, make_handler
 from services.feedback.settings import USUAL_DELAY, FeedbackSettings
 from services.feedback.survey.invitations import State
 from services.feedback.timers import make_spec
 from shared import clock
 from shared.consumer import Received
 from shared.database import Database
+from shared.events import REGISTRY
 from shared.events.envelope import Event
+from shared.events.examples import example_of
 from shared.events.feedback import SurveyInvited
 from shared.events.intake import CustomerRegistered
 from shared.events.notification import FeedbackNotificationRequested
 from shared.events.tickets import SlaMet
+from shared.events.topics import consumed_by
 from shared.runtime import Runtime
 from shared.timers import TimerLoop
 from tests.feedback.builders import new_number, resolved, target
@@ -69,6 +72,26 @@ async def test_a_batch_from_both_topics_is_followed_and_types_of_no_interest_are
     (mail,) = await told(feedback_database, FeedbackNotificationRequested)
     assert (mail.ticket_number, mail.customer_id, mail.locale) == (number, customer, "en")
     assert await count_told(feedback_database) == 2
+
+
+@pytest.mark.postgres
+async def test_what_feedback_does_not_read_would_leave_no_trace(feedback_database: Database, settings: FeedbackSettings) -> None:
+    handle = make_handler(Runtime.for_tests(feedback_database, settings))
+    topics = {topic.name for topic in consumed_by("feedback")}
+    unread = [contract for (topic, _), contract in REGISTRY.items() if topic in topics and contract not in READS]
+    before = await everything(feedback_database)
+
+    async with feedback_database.transaction() as tx:
+        await handle(tx, [received(example_of(contract), seq) for seq, contract in enumerate(unread, 1)])
+
+    assert len(unread) > 10
+    assert await everything(feedback_database) == before
+
+
+async def everything(database: Database) -> dict[str, list[str]]:
+    async with database.transaction() as tx:
+        tables = [row[0] for row in await tx.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")]
+        return {table: [row[0] for row in await tx.fetch(f'SELECT t::text FROM "{table}" t ORDER BY 1')] for table in tables}
 
 
 def received(event: Event, seq: int) -> Received:

@@ -10,6 +10,7 @@ from shared.consumer.batch import Batches, Committed, Polled
 from shared.consumer.logstate import LogState
 from shared.consumer.received import arrive
 from shared.database import Database, Transaction
+from shared.events.envelope import Event
 from shared.events.tickets import TicketOpened
 from shared.events.topics import TICKETS
 from shared.kafka.records import LogRecord, OutboxRow, encode, parse
@@ -40,9 +41,15 @@ class Desk:
     """A consumer of one process: applies batches, and writes what it applied."""
 
     def __init__(
-        self, database: Database, *, refuses: Collection[str] = (), error: Callable[[], Exception] = lambda: ValueError("refused")
+        self,
+        database: Database,
+        *,
+        refuses: Collection[str] = (),
+        error: Callable[[], Exception] = lambda: ValueError("refused"),
+        reads: Collection[type[Event]] | None = None,
     ) -> None:
         self.database = database
+        self.reads = reads
         self.refuses = refuses
         self.error = error
         self.logs: dict[Log, LogState] = {LOG: LogState(), OTHER: LogState()}
@@ -63,7 +70,7 @@ class Desk:
         offs: dict[Log, int] = {}
         for each in records:
             offs[each.log] = max(offs.get(each.log, 0), each.offset + 1)
-        await self.batches.apply(Polled(tuple(arrive(each) for each in records), offs), self.logs)
+        await self.batches.apply(Polled(tuple(arrive(each, self.reads) for each in records), offs), self.logs)
 
 
 async def applied(database: Database, log: Log = LOG) -> list[int]:

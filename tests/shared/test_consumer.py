@@ -13,7 +13,7 @@ from shared.consumer.batch import BreakerOpened, PositionMoved
 from shared.database import Database
 from shared.errors import Unavailable
 from shared.events.envelope import FILLER_TYPE
-from shared.events.tickets import TicketOpened
+from shared.events.tickets import TicketOpened, TicketResolved
 from shared.kafka.records import LogRecord
 from shared.protocol import BREAKER_SHARE, BREAKER_WINDOW, Numbered
 from tests.shared.desk import LOG, OTHER, Desk, applied, parked, poison, record
@@ -51,6 +51,17 @@ async def test_two_owners_of_a_log_apply_each_event_once(reader_database: Databa
 
     assert await applied(reader_database) == list(range(1, 40))
     assert sum(isinstance(outcome, PositionMoved) for outcome in outcomes) == 3
+
+
+async def test_what_a_service_does_not_read_passes_by_whatever_is_in_it_and_its_number_counts(reader_database: Database) -> None:
+    desk = Desk(reader_database, reads=[TicketResolved])
+
+    await desk.take(record(1), poison(2), record(3))
+
+    assert await applied(reader_database) == []
+    assert await parked(reader_database) == []
+    assert desk.results[-1].admission.position.last_seq == 3
+    assert desk.results[-1].unknown == 0
 
 
 async def test_a_body_that_is_no_event_parks_its_key_and_nobody_else(reader_database: Database) -> None:

@@ -38,6 +38,18 @@ SEND: Final = "survey_invitation"
 REMIND: Final = "survey_reminder"
 """The same of the reminder."""
 
+READS: Final = (
+    CustomerRegistered,
+    CustomerUpdated,
+    CustomerMerged,
+    CustomerUnmerged,
+    TicketMessageAdded,
+    TicketResolved,
+    TicketReopened,
+    TicketMerged,
+)
+"""What `follow` looks at of all that the other services tell."""
+
 Known = Mapping[UUID, Invitation]
 
 
