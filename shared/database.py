@@ -23,8 +23,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-TRANSIENT_STATES: Final = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57014", "53300", "25P03"})
-"""SQLSTATEs after which the same work may succeed: serialisation, deadlock, time-outs, a server going away, too many clients."""
+TRANSIENT_STATES: Final = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57014", "25P03", "58030"})
+"""SQLSTATEs after which the same work may succeed: serialisation, deadlock, time-outs, a server going away, a disk that fails."""
+TRANSIENT_CLASSES: Final = ("08", "53")
+"""The same for whole classes: the connection is gone; the server is out of disk, memory or connections, which is no record's fault."""
 
 COMMAND_TIMEOUT: Final = 10.0
 """Seconds that one statement may take before the client gives up."""
@@ -144,7 +146,7 @@ def is_transient(error: BaseException) -> bool:
         return error.connection_invalidated or (error.orig is not None and is_transient(error.orig))
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
-        return state in TRANSIENT_STATES or state.startswith("08")
+        return state in TRANSIENT_STATES or state.startswith(TRANSIENT_CLASSES)
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, asyncpg.DataError)
     # SQLAlchemy's asyncpg dialect wraps the driver's errors; the cause tells which one it was

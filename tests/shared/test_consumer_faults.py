@@ -120,6 +120,38 @@ async def refused(consumer: Consumer) -> bool:
     return member is not None and member.waits_for_database
 
 
+async def test_a_full_disk_is_waited_out_and_nothing_is_parked_for_it(
+    service_database: Database, private: tuple[PostgresServer, Database], kafka: KafkaSettings
+) -> None:
+    server, database = private
+    server.query(
+        """
+        CREATE TABLE fullness AS SELECT 1;
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF EXISTS (SELECT FROM fullness) THEN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END IF;
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON applied FOR EACH ROW EXECUTE FUNCTION refuse();
+        """,
+        "feedback",
+    )
+    consumer = consumer_of(database, kafka)
+
+    async with running(relay_of(service_database, kafka).run, consumer.run):
+        total = await feed(service_database, 1)
+        await eventually(lambda: refused_for_room(server), lambda count: count >= 3)
+        server.query("DELETE FROM fullness", "feedback")
+        await eventually(lambda: settled(database), has_all(total))
+
+    assert_each_once_in_order(await applied(database))
+    assert server.query("SELECT count(*) FROM dead_letter", "feedback") == "0"
+
+
+async def refused_for_room(server: PostgresServer) -> int:
+    """Transactions of the consumer that were rolled back: all of them for that reason."""
+    return int(server.query("SELECT xact_rollback FROM pg_stat_database WHERE datname = 'feedback'"))
+
+
 async def test_a_second_instance_takes_its_share(service_database: Database, reader_database: Database, kafka: KafkaSettings) -> None:
     settings = replace(kafka, session_timeout_ms=6000, rebalance_timeout_ms=6000)
     first, second = (Consumer(reader_database, "feedback", ordinal, [TICKETS], note, settings) for ordinal in (0, 1))
