@@ -41,10 +41,13 @@ class Customer:
         """The text of the first mail that contains this, as soon as it is there."""
 
         async def look() -> list[str]:
-            texts = [_text(mail) for mail in self.platform.mails_to(self.address)]
-            return [text for text in texts if contains in text]
+            return [text for text in self.mails() if contains in text]
 
         return (await eventually(look))[0]
+
+    def mails(self) -> list[str]:
+        """The texts of all mails that have come."""
+        return [_text(mail) for mail in self.platform.mails_to(self.address)]
 
     async def track(self, mail: str) -> str:
         """The tracking page that the link of a mail opens; the link is the proof."""
@@ -112,22 +115,85 @@ class Staff:
         ticket: dict[str, Any] = answer.json()
         return ticket
 
-    async def solve(self, number: str, *, team: str, reply: str) -> None:
-        """Take a new ticket, work on it, answer the customer, resolve it."""
+    async def work_on(self, number: str, *, team: str) -> None:
+        """Take a new ticket and begin."""
         await self.ticket(number, "new")
         await self.act(number, "take", team=team)
         await self.act(number, "start")
+
+    async def solve(self, number: str, *, team: str, reply: str) -> None:
+        """Take a new ticket, work on it, answer the customer, resolve it."""
+        await self.work_on(number, team=team)
         await self.act(number, "reply", text=reply)
         await self.act(number, "resolve", resolution_code="repaired")
 
-    async def kpis(self, team: str) -> dict[str, dict[str, Any]]:
-        """The key figures of one team by id."""
-        answer = await self.get("metrics", "/v1/kpis", group_by="team")
+    async def kpis(self, team: str | None = None, **groups: str) -> dict[str, dict[str, Any]]:
+        """The key figures by id of one team, of another group, or of a part of what the team did."""
+        wanted = ({} if team is None else {"team": team}) | groups
+        answer = await self.get("metrics", "/v1/kpis", group_by=",".join(wanted))
         assert answer.status_code == 200, answer.text
-        return {item["kpi"]: item for item in answer.json()["items"] if item["dimensions"] == {"team": team}}
+        return {item["kpi"]: item for item in answer.json()["items"] if item["dimensions"] == wanted}
+
+    async def request(self, reference: str) -> dict[str, Any]:
+        """A request as intake shows it, with the ticket that it became or joined."""
+        return _body(await self.get("intake", f"/v1/requests/{reference}"))
+
+    async def file(self, customer_id: str) -> dict[str, Any]:
+        """A customer's file; of one who was merged, that of whoever answers for him."""
+        return _body(await self.get("intake", f"/v1/customers/{customer_id}"))
+
+    async def change_file(self, customer_id: str, act: str = "", **fields: Any) -> dict[str, Any]:
+        """Change a file as it is now, or do something with it; the file afterwards."""
+        file = await self.file(customer_id)
+        answer = await self.client.request(
+            "POST" if act else "PATCH",
+            f"{self.platform.url('intake')}/v1/customers/{customer_id}{act}",
+            headers=self._key() | {"If-Match": f'"{file["version"]}"'},
+            json=fields,
+        )
+        return _body(answer)
+
+    async def write_policy(self, id: str, **fields: Any) -> None:
+        """Promise something from now on."""
+        path = f"/v1/policies/{id}"
+        known = await self.get("tickets", path)
+        version = known.json()["version"] if known.status_code == 200 else 0
+        headers = self._key() | {"If-Match": f'"{version}"'}
+        _body(await self.client.put(f"{self.platform.url('tickets')}{path}", headers=headers, json=fields))
+
+    async def mails(self, number: str, kind: str) -> list[tuple[str, str | None]]:
+        """What became of the messages of this kind about a ticket, and why."""
+        found = _body(await self.get("intake", "/v1/notifications", ticket=number))
+        return [(message["state"], message["reason"]) for message in found["items"] if message["kind"] == kind]
+
+    async def tickets_of(self, customer_id: str) -> set[str]:
+        """The numbers of a person's tickets."""
+        found = _body(await self.get("tickets", "/v1/tickets", customer_id=customer_id))
+        return {ticket["number"] for ticket in found["items"]}
+
+    async def invitations(self, number: str) -> dict[str, str | None]:
+        """How the surveys about a ticket stand, by state, with the reason of those that were not sent."""
+        found = _body(await self.get("feedback", "/v1/invitations", ticket=number))
+        return {invitation["state"]: invitation["reason"] for invitation in found["items"]}
 
     def _key(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.platform.key(self.role)}"}
+
+
+def cases(kpis: dict[str, dict[str, Any]], kpi: str) -> int:
+    """How many cases a figure rests on; 0 as long as there is none."""
+    return int(kpis.get(kpi, {}).get("n") or 0)
+
+
+def numerator(kpis: dict[str, dict[str, Any]], kpi: str) -> int:
+    """How many of them are meant."""
+    return int(kpis.get(kpi, {}).get("numerator") or 0)
+
+
+def _body(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def _text(mail: EmailMessage) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,10 @@ from typing import Final
 
 from deploy.local.ports import free_port
 from deploy.local.services import DEFAULT_PORTS
+from services.metrics.commands import verify
+from services.metrics.verification import Difference
 from shared.clock import monotonic
+from shared.database import Database
 
 ROOT: Final = Path(__file__).parents[2]
 READY: Final = "Ctrl-C stops everything"
@@ -57,6 +61,15 @@ class Platform:
         files = sorted((self.home / "mail" / "new").glob("*"), key=lambda file: file.stat().st_mtime_ns)
         mails = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
         return [mail for mail in mails if mail["To"] == address]
+
+    async def differences(self) -> list[Difference]:
+        """What `aftercare kpi verify` finds in the figures."""
+        variables = dict(line.split("=", 1) for line in shlex.split((self.home / "environment").read_text(), comments=True))
+        database = Database(variables["METRICS_DATABASE_URL"], pool_size=1, application_name="tests")
+        try:
+            return await verify(database)
+        finally:
+            await database.close()
 
     def said(self) -> str:
         """What it wrote, and the last lines of each log, for a test that fails."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import httpx
 import pytest
 
-from tests.journeys.people import Customer, Staff
+from tests.journeys.people import Customer, Staff, cases, numerator
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.journey
@@ -26,9 +24,9 @@ async def test_a_request_is_solved_rated_and_counted(customer: Customer, agent: 
     assert "感谢您的评价" in thanks
     confirmed = await agent.ticket(number, "confirmed")
     assert (confirmed["episode"], confirmed["assignee"], confirmed["team"]) == (1, "agent", team)
-    figures = await eventually(lambda: manager.kpis(team), lambda kpis: _n(kpis, "csat_mean") == 1)
+    figures = await eventually(lambda: manager.kpis(team), lambda kpis: cases(kpis, "csat_mean") == 1)
     assert (figures["tickets_resolved"]["value"], figures["csat_mean"]["numerator"], figures["csat_mean"]["n"]) == (1, 5, 1)
-    assert _n(figures, "nps") == int(recommends)
+    assert cases(figures, "nps") == int(recommends)
     assert not recommends or figures["nps"]["numerator"] == 1
     assert (figures["sla_first_response"]["numerator"], figures["sla_first_response"]["n"]) == (1, 1)
     (invitation,) = (await agent.get("feedback", "/v1/invitations", ticket=number)).json()["items"]
@@ -57,7 +55,7 @@ async def test_a_low_answer_reopens_the_ticket_and_a_second_solution_is_asked_ab
 
     # he was asked not long ago, so no second survey; whether the complaint is solved now is asked all the same
     await eventually(links, lambda states: states == {"answered", "throttled", "open"})
-    figures = await eventually(lambda: manager.kpis(team), lambda kpis: _reopened(kpis) == 1)
+    figures = await eventually(lambda: manager.kpis(team), lambda kpis: numerator(kpis, "reopen_rate") == 1)
     assert (figures["csat_mean"]["numerator"], figures["csat_mean"]["n"]) == (1, 1)
 
 
@@ -73,11 +71,3 @@ async def test_a_survey_is_void_once_its_ticket_was_reopened(
     page = await eventually(lambda: client.get(link), lambda answer: answer.status_code == 410)
     assert number in page.text
     assert "重新" in page.text
-
-
-def _n(kpis: dict[str, dict[str, Any]], kpi: str) -> int:
-    return int(kpis.get(kpi, {}).get("n", 0))
-
-
-def _reopened(kpis: dict[str, dict[str, Any]]) -> int:
-    return int(kpis.get("reopen_rate", {}).get("numerator", 0))
