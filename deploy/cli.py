@@ -6,6 +6,8 @@ Every command takes `--json`. Exit code 0: done; 1: it found something wrong; 2:
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -15,6 +17,8 @@ from deploy.commands import doctor as doctors
 from deploy.commands import lag as lags
 from deploy.commands.output import AsJson, show
 from services.metrics.commands import app as kpi
+from shared import telemetry
+from shared.runtime import release
 
 app = typer.Typer(
     name="aftercare",
@@ -53,7 +57,9 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run it."""
+    """Run it. What the services' code logs meanwhile goes to standard error, so that --json prints JSON alone."""
+    environment = os.environ.get("AFTERCARE_ENVIRONMENT", "local")
+    telemetry.configure_logs(service="aftercare", version=release(), env=environment, stream=sys.stderr)
     app()
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -189,6 +192,19 @@ async def test_a_replayed_event_has_its_effect_and_frees_its_key(aftercare: Comm
         assert await tx.fetchval("SELECT count(*) FROM parked_key") == 0
     await aftercare("dead-letters", "replay", "tickets", "aftercare.intake", "0", record.key, "--reason", "again", exit_code=1)
     assert json.loads((await aftercare("dead-letters", "list", "--json")).stdout) == []
+
+
+async def test_what_is_logged_meanwhile_does_not_get_into_the_json(environment: dict[str, str], tickets_database: Database) -> None:
+    record = await parked(tickets_database)
+    replay = ("dead-letters", "replay", "tickets", "aftercare.intake", "0", record.key, "--reason", "disk grown", "--json")
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deploy.cli", *replay), env={**os.environ, **environment}, stdout=PIPE, stderr=PIPE
+    )
+    said, logged = await process.communicate()
+
+    assert json.loads(said) == {"applied": 1}
+    assert b"requests_received" in logged
 
 
 async def test_a_discarded_event_keeps_who_and_why(aftercare: Command, tickets_database: Database) -> None:
