@@ -182,6 +182,12 @@ class Life(RuleBasedStateMachine):
             assert replay(self.history) == self.ticket
 
     @invariant()
+    def what_is_owed_follows_from_what_the_ticket_is_and_when_the_clock_started(self) -> None:
+        if hasattr(self, "ticket") and self.ticket.status in OPEN:
+            owed = [clock for clock in self.ticket.clocks.values() if clock.is_open]
+            assert all(clock.promise == self.levels.promise(case(self.ticket), clock.started_at) for clock in owed)
+
+    @invariant()
     def clocks_run_and_stand_still_as_their_policies_say(self) -> None:
         if not hasattr(self, "ticket"):
             return
