@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from services.metrics.buckets import microseconds
@@ -33,8 +32,7 @@ Data = Mapping[str, Any]
 """A reduced event: JSON values by field name; a field without a value is absent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the event log: where it stood in its numbered log, and what is kept of it."""
 
     topic: str
@@ -44,6 +42,11 @@ class Entry:
     key: str
     time: datetime
     data: Data
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened."""
+        return self.time
 
 
 class NoIdentity(ValueError):
@@ -65,7 +68,7 @@ def reduce(event: Event) -> Data:
     Raises:
         NoIdentity: see `entry_of`.
     """
-    kept = KEPT.get(type(event), _ALWAYS)
+    kept = KEPT.get(type(event), ALWAYS)
     return {name: rule(value) for name, rule in kept.items() if (value := getattr(event, name)) is not None}
 
 
@@ -98,7 +101,7 @@ def _as_it_is(value: float | bool) -> float | bool:
 
 
 def _dimensions(value: tickets.Dimensions) -> Data:
-    return _fields(value, _DIMENSIONS)
+    return _fields(value, DIMENSIONS)
 
 
 def _target(value: tickets.Target) -> Data:
@@ -109,7 +112,7 @@ def _fields(value: object, rules: Mapping[str, Rule]) -> Data:
     return {name: rule(field) for name, rule in rules.items() if (field := getattr(value, name)) is not None}
 
 
-def _identifiers(values: Sequence[str]) -> list[str]:
+def identifiers(values: Sequence[str]) -> list[str]:
     return [identifier(value) for value in values]
 
 
@@ -117,13 +120,13 @@ def _day(value: date) -> str:
     return value.isoformat()
 
 
-def _scores(value: Mapping[str, int]) -> Data:
+def scores(value: Mapping[str, int]) -> Data:
     return {identifier(question): score for question, score in value.items()}
 
 
 # ------------------------------------------------------------------ the list
 
-_DIMENSIONS: Final[Rules] = {
+DIMENSIONS: Final[Rules] = {
     "channel": code,
     "type": code,
     "priority": code,
@@ -143,9 +146,9 @@ _TARGET: Final[Rules] = {
     "policy_version": _as_it_is,
 }
 
-_ALWAYS: Final[Rules] = {"occurred_at": microseconds}
-_NOTIFICATION: Final[Rules] = _ALWAYS | {"customer_id": identity, "kind": code, "channel": code}
-_TICKET: Final[Rules] = _ALWAYS | {
+ALWAYS: Final[Rules] = {"occurred_at": microseconds}
+_NOTIFICATION: Final[Rules] = ALWAYS | {"customer_id": identity, "kind": code, "channel": code}
+_TICKET: Final[Rules] = ALWAYS | {
     "ticket_number": identity,
     "ticket_version": _as_it_is,
     "customer_id": identity,
@@ -153,7 +156,7 @@ _TICKET: Final[Rules] = _ALWAYS | {
     "actor": identifier,
 }
 _SLA: Final[Rules] = _TICKET | {"target": code, "clock": _target}
-_SURVEY: Final[Rules] = _ALWAYS | {
+_SURVEY: Final[Rules] = ALWAYS | {
     "invitation_id": identity,
     "ticket_number": identity,
     "episode": _as_it_is,
@@ -163,7 +166,7 @@ _SURVEY: Final[Rules] = _ALWAYS | {
 }
 
 KEPT: Final[Mapping[type[Event], Rules]] = {
-    intake.RequestReceived: _ALWAYS
+    intake.RequestReceived: ALWAYS
     | {
         "request_id": identity,
         "customer_id": identity,
@@ -176,12 +179,13 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
         "completeness": _as_it_is,
         "entered_by": code,
     },
-    intake.CustomerRegistered: _ALWAYS | {"customer_id": identity, "tier": code},
-    intake.CustomerUpdated: _ALWAYS | {"customer_id": identity, "version": _as_it_is, "tier": code},
-    intake.CustomerGraded: _ALWAYS
+    intake.RequestDismissed: ALWAYS | {"request_id": identity, "customer_id": identity, "reason": code, "actor": identifier},
+    intake.CustomerRegistered: ALWAYS | {"customer_id": identity, "tier": code},
+    intake.CustomerUpdated: ALWAYS | {"customer_id": identity, "version": _as_it_is, "tier": code},
+    intake.CustomerGraded: ALWAYS
     | {"customer_id": identity, "tier": code, "previous_tier": code, "reason": identifier, "actor": identifier},
-    intake.CustomerMerged: _ALWAYS | {"customer_id": identity, "into_customer_id": identity, "actor": identifier},
-    intake.CustomerUnmerged: _ALWAYS | {"customer_id": identity, "from_customer_id": identity, "actor": identifier},
+    intake.CustomerMerged: ALWAYS | {"customer_id": identity, "into_customer_id": identity, "actor": identifier},
+    intake.CustomerUnmerged: ALWAYS | {"customer_id": identity, "from_customer_id": identity, "actor": identifier},
     intake.NotificationDelivered: _NOTIFICATION,
     intake.NotificationFailed: _NOTIFICATION | {"reason": code},
     tickets.TicketOpened: _TICKET
@@ -214,22 +218,22 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
     tickets.SlaWarned: _SLA,
     tickets.SlaBreached: _SLA,
     tickets.SlaRetargeted: _SLA,
-    tickets.AgentUpdated: _ALWAYS
+    tickets.AgentUpdated: ALWAYS
     | {
         "agent": identity,
         "version": _as_it_is,
-        "teams": _identifiers,
-        "skills": _identifiers,
+        "teams": identifiers,
+        "skills": identifiers,
         "presence": code,
         "active": _as_it_is,
         "actor": identifier,
     },
-    tickets.TeamUpdated: _ALWAYS
+    tickets.TeamUpdated: ALWAYS
     | {
         "team": identity,
         "version": _as_it_is,
-        "types": _identifiers,
-        "channels": _identifiers,
+        "types": identifiers,
+        "channels": identifiers,
         "calendar": identifier,
         "active": _as_it_is,
         "actor": identifier,
@@ -237,8 +241,8 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
     feedback.SurveyInvited: _SURVEY | {"resolved_at": microseconds, "expires_at": microseconds},
     feedback.SurveyThrottled: _SURVEY | {"reason": code},
     feedback.SurveyReminded: _SURVEY,
-    feedback.SurveyOptedOut: _ALWAYS | {"customer_id": identity, "opted_out": _as_it_is, "by": code},
-    feedback.SurveyAnsweredAnonymously: _ALWAYS
+    feedback.SurveyOptedOut: ALWAYS | {"customer_id": identity, "opted_out": _as_it_is, "by": code},
+    feedback.SurveyAnsweredAnonymously: ALWAYS
     | {
         "response_id": identity,
         "form": identifier,
@@ -249,7 +253,7 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
         "overall": _as_it_is,
         "recommend": _as_it_is,
         "solved": code,
-        "scores": _scores,
+        "scores": scores,
         "has_comment": _as_it_is,
     },
     feedback.SurveyCancelled: _SURVEY,
@@ -259,9 +263,9 @@ KEPT: Final[Mapping[type[Event], Rules]] = {
         "overall": _as_it_is,
         "recommend": _as_it_is,
         "solved": code,
-        "scores": _scores,
+        "scores": scores,
         "has_comment": _as_it_is,
-        "flags": _identifiers,
+        "flags": identifiers,
     },
 }
 """The allow-list. A contract that is not here keeps its time alone; a test asks for a decision about every contract that metrics reads."""

@@ -89,6 +89,14 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         completeness=0.8,
         missing_fields=("product.purchase_date",),
     ),
+    intake.RequestDismissed(
+        occurred_at=_at(4),
+        request_id=_FOLLOW_UP,
+        reference="AS-20261102M2W8RT4",
+        customer_id=_CUSTOMER,
+        reason="duplicate",
+        actor="agent-7",
+    ),
     intake.CustomerUpdated(
         occurred_at=_at(5), customer_id=_CUSTOMER, version=2, name="林小姐", locale="zh-CN", tier="gold", consents=intake.Consents()
     ),

@@ -50,6 +50,20 @@ class RequestReceived(Event):
     proofs: tuple[str, ...] = Field(default=(), description="digests of what proves the customer on the tracking page; see proof.py")
 
 
+class RequestDismissed(Event):
+    """Somebody verified that there is nothing to do about a request: it was none. Told once, after the request and in its order."""
+
+    TYPE: ClassVar[str] = "request.dismissed.v1"
+    TOPIC: ClassVar[Topic] = INTAKE
+    KEY: ClassVar[str] = "customer_id"
+
+    request_id: UUID
+    reference: str
+    customer_id: UUID = Field(description="with whom the request was written")
+    reason: str = Field(description="code: spam, test, duplicate, wrong_number")
+    actor: str = Field(description="who verified it")
+
+
 class CustomerRegistered(Event):
     """A customer was met for the first time."""
 

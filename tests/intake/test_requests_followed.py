@@ -308,6 +308,13 @@ async def test_staff_name_whose_requests_they_ask_for(agent: AsyncClient) -> Non
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "?customer_id")
 
 
+async def know(database: Database, number: str, status: str, *aliases: str) -> None:
+    """Intake has heard of a ticket, and of references that joined it."""
+    async with database.transaction() as tx:
+        await save(tx, [TicketCopy(number, UUID(int=7), status, 1, None)])
+        await save_aliases(tx, [(alias, number) for alias in aliases])
+
+
 # --- that it was none ------------------------------------------------------------------------------------------------------------------
 
 
@@ -326,6 +333,51 @@ async def test_a_dismissed_request_names_who_verified_it_and_why(app: FastAPI, a
     assert (view["status"]["code"], view["dismissed"]["by"]) == ("dismissed", "lin")
     async with client(app, intake_database, Role.CUSTOMER, str(UUID(bytes=row["customer_id"].bytes))) as own:
         assert (await view_of(own, reference))["dismissed"]["by"] is None
+
+
+async def test_that_a_request_was_none_is_told_once_behind_it(agent: AsyncClient, intake_database: Database) -> None:
+    reference = (await hand_in(agent))["reference"]
+
+    for _ in range(3):
+        await agent.post(f"/v1/requests/{reference}/dismiss", json={"reason_code": "spam"})
+
+    received, told = await events(intake_database, "request.received.v1", "request.dismissed.v1")
+    assert told["type_of_event"] == "request.dismissed.v1"
+    assert {name: told[name] for name in ("request_id", "reference", "customer_id")} == {
+        name: received[name] for name in ("request_id", "reference", "customer_id")
+    }
+    assert (told["reason"], told["actor"]) == ("spam", "lin")
+
+
+@pytest.mark.parametrize(
+    ("status", "stays"), [("new", False), ("triaged", False), ("assigned", False), ("in_progress", True), ("resolved", True)]
+)
+async def test_whoever_dismisses_a_request_is_told_whether_its_ticket_stays(
+    agent: AsyncClient, intake_database: Database, status: str, stays: bool
+) -> None:
+    reference = (await hand_in(agent))["reference"]
+    await know(intake_database, reference, status)
+
+    dismissed = (await agent.post(f"/v1/requests/{reference}/dismiss", json={"reason_code": "spam"})).json()
+
+    assert (dismissed["ticket"], dismissed["ticket_stays"]) == ({"number": reference, "status": status}, stays)
+
+
+async def test_the_ticket_of_an_earlier_request_stays_when_a_later_one_is_dismissed(agent: AsyncClient, intake_database: Database) -> None:
+    reference = (await hand_in(agent))["reference"]
+    await know(intake_database, "AS-EARLIER", "new", reference)
+
+    dismissed = (await agent.post(f"/v1/requests/{reference}/dismiss", json={"reason_code": "duplicate"})).json()
+
+    assert (dismissed["ticket"]["number"], dismissed["ticket_stays"]) == ("AS-EARLIER", True)
+
+
+async def test_a_request_without_a_ticket_yet_has_none_that_could_stay(agent: AsyncClient) -> None:
+    reference = (await hand_in(agent))["reference"]
+
+    dismissed = (await agent.post(f"/v1/requests/{reference}/dismiss", json={"reason_code": "test"})).json()
+
+    assert (dismissed["ticket"], dismissed["ticket_stays"]) == (None, False)
 
 
 async def test_of_two_who_dismiss_a_request_at_once_for_different_reasons_one_is_told(agent: AsyncClient) -> None:

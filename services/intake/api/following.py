@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Query
@@ -12,36 +12,23 @@ from starlette.responses import Response
 from services.intake.acceptance import Caller, Earlier, Rules, accept
 from services.intake.api.callers import REQUESTS, Desk, caller_of, links_of
 from services.intake.completeness import assess, known_by_now, product_by_now, suggestions, type_by_now
+from services.intake.handlers.dismissing import NoRequest, dismiss
 from services.intake.handlers.reception import ACCEPTED, Incoming
 from services.intake.language import DISMISSED, RECEIVED, details_line, progress, prompts
 from services.intake.reference import NotAReference, parse
-from services.intake.schemas.answers import Dismissed, RequestAccepted, RequestView
+from services.intake.schemas.answers import Dismissal as DismissalOut
+from services.intake.schemas.answers import RequestAccepted, RequestView, TicketSeen
 from services.intake.schemas.details import DetailsIn, DismissIn
 from services.intake.settings import IntakeSettings
 from services.intake.store import following as store
 from services.intake.store.following import Dismissal, Followed
 from shared import clock, http
 from shared.auth import Kind
-from shared.errors import Conflict, NotFound, ServiceError
+from shared.errors import ServiceError
 from shared.events.codes import Locale
 from shared.http.keys import REPLAYED
 from shared.idempotency import Claim
 from shared.runtime import Runtime
-
-
-class NoRequest(NotFound):
-    """No request has this reference, or it is another customer's."""
-
-    code = "request_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such request.")
-
-
-class DismissedAlready(Conflict):
-    """Somebody else dismissed the request before, for another reason."""
-
-    code = "dismissed_already"
 
 
 def create_router(runtime: Runtime[IntakeSettings], desk: Desk) -> http.Router:
@@ -100,21 +87,22 @@ def create_router(runtime: Runtime[IntakeSettings], desk: Desk) -> http.Router:
         REQUESTS + "/{reference}/dismiss",
         scope="ticket:act",
         problems=[409],
-        response_model=Dismissed,
+        response_model=DismissalOut,
         operation_id="submitRequestDismissal",
         summary="Say that there is nothing to do about a request",
     )
-    async def dismiss_request(reference: http.Code, body: DismissIn, by: http.CurrentPrincipal) -> Dismissed:
-        """For spam, tests, duplicates and wrong numbers, once somebody has looked. His name is kept with it; the ticket, if there is one
-        already, is cancelled where tickets are. Saying the same again changes nothing."""
-        mine = Dismissal(clock.now(), by.id, body.reason_code)
+    async def dismiss_request(reference: http.Code, body: DismissIn, by: http.CurrentPrincipal) -> DismissalOut:
+        """For spam, tests, duplicates and wrong numbers, once somebody has looked. His name is kept with it. The ticket that the request
+        opened is cancelled with the reason `dismissed`, unless somebody works on it already, the customer was answered, or another request
+        joined it: then it stays, and goes on or is cancelled where tickets are. Saying the same again changes nothing."""
+        own = _own_reference(reference)
         async with runtime.database.transaction() as tx:
-            stands = await store.dismiss(tx, _own_reference(reference), mine)
-        if stands is None:
+            stands = await dismiss(tx, own, Dismissal(clock.now(), by.id, body.reason_code))
+            found = await store.find(tx, own)
+        runtime.wakeup()
+        if found is None:
             raise NoRequest
-        if stands.reason_code != mine.reason_code:
-            raise DismissedAlready("Somebody has dismissed it for another reason.", facts={"reason_code": stands.reason_code})
-        return Dismissed(at=stands.at, by=stands.by, reason_code=stands.reason_code)
+        return _dismissal_of(found, stands)
 
     return router
 
@@ -135,13 +123,23 @@ def view_of(
         "missing_fields": complete.missing,
         "prompts": prompts(complete.missing, locale, suggested),
         "status": {"code": code, "text": text, "next": following},
-        "joined": found.ticket_number not in (None, found.reference),
+        "joined": found.has_joined,
         "ticket": None if found.ticket_number is None else {"number": found.ticket_number, "status": found.ticket_status},
         "dismissed": None
         if dismissal is None
         else {"at": dismissal.at, "by": dismissal.by if is_staff else None, "reason_code": dismissal.reason_code},
         "links": links_of(settings, found.reference),
     }
+
+
+NOT_BEGUN: Final = frozenset({"new", "triaged", "assigned", "cancelled"})
+"""Statuses of a ticket that nobody works on."""
+
+
+def _dismissal_of(found: Followed, stands: Dismissal) -> DismissalOut:
+    ticket = None if found.ticket_number is None else TicketSeen(number=found.ticket_number, status=found.ticket_status or RECEIVED)
+    stays = ticket is not None and (found.has_joined or ticket.status not in NOT_BEGUN)
+    return DismissalOut(at=stands.at, by=stands.by, reason_code=stands.reason_code, ticket=ticket, ticket_stays=stays)
 
 
 def _completing(found: Followed, body: DetailsIn, caller: Caller, rules: Rules, key: tuple[str, str] | None) -> Incoming:

@@ -76,6 +76,16 @@ class Dismissed(BaseModel):
     reason_code: str
 
 
+class Dismissal(Dismissed):
+    """What was written down, and what becomes of the ticket."""
+
+    ticket: TicketSeen | None = Field(description="that the request opened or joined, as intake heard last of it; null if of none yet")
+    ticket_stays: bool = Field(
+        description="the ticket holds more than this request, or somebody works on it: it is not cancelled with the request. Judged by "
+        "what intake heard last; tickets decides, and the ticket's history tells"
+    )
+
+
 class RequestLine(BaseModel):
     """A request in a list, as it stands."""
 

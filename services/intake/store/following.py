@@ -46,6 +46,11 @@ class Followed:
         return str(self.fields["reference"])
 
     @property
+    def has_joined(self) -> bool:
+        """Whether it is on the ticket of an earlier request."""
+        return self.ticket_number not in (None, self.reference)
+
+    @property
     def first(self) -> str:
         """The number of the request that it completes, or its own."""
         return str(self.fields["completes"] or self.reference)
@@ -133,20 +138,30 @@ async def products_of(tx: Transaction, customer_id: UUID, *, limit: int = 200) -
     return [from_json(row["product"]) for row in rows if row["product"] is not None]
 
 
-async def dismiss(tx: Transaction, reference: str, dismissal: Dismissal) -> Dismissal | None:
-    """Write down that nothing is to be done, unless somebody did before; what stands then, or None if there is no such request."""
+async def lock(tx: Transaction, reference: str) -> tuple[UUID, UUID, Dismissal | None] | None:
+    """A request's id, the customer with whom it was written and its dismissal, locked against being dismissed by others."""
     row = await tx.fetchrow(
-        """
-        UPDATE request SET dismissed_at = coalesce(dismissed_at, $2), dismissed_by = coalesce(dismissed_by, $3),
-                           dismissed_because = coalesce(dismissed_because, $4)
-         WHERE reference = $1 RETURNING dismissed_at, dismissed_by, dismissed_because
-        """,
+        "SELECT request_id, customer_id, dismissed_at, dismissed_by, dismissed_because FROM request WHERE reference = $1 FOR UPDATE",
         reference,
+    )
+    return None if row is None else (row["request_id"], row["customer_id"], _dismissal(row))
+
+
+async def dismiss(tx: Transaction, request_id: UUID, dismissal: Dismissal) -> None:
+    """Write down that nothing is to be done."""
+    await tx.execute(
+        "UPDATE request SET dismissed_at = $2, dismissed_by = $3, dismissed_because = $4 WHERE request_id = $1",
+        request_id,
         dismissal.at,
         dismissal.by,
         dismissal.reason_code,
     )
-    return None if row is None else Dismissal(*row)
+
+
+def _dismissal(row: asyncpg.Record) -> Dismissal | None:
+    if row["dismissed_at"] is None:
+        return None
+    return Dismissal(row["dismissed_at"], row["dismissed_by"], row["dismissed_because"])
 
 
 _FIELDS = """
@@ -158,7 +173,6 @@ _FIELDS = """
 def _followed(row: asyncpg.Record, record: Recorded, added: tuple[Recorded, ...]) -> Followed:
     outside = {"survivor_id", "locale", "ticket_number", "ticket_status"}
     fields = {name: value for name, value in row.items() if name not in outside and not name.startswith("dismissed_")}
-    is_dismissed = row["dismissed_at"] is not None
     return Followed(
         fields=fields | {"product": from_json(row["product"])},
         record=record,
@@ -167,7 +181,7 @@ def _followed(row: asyncpg.Record, record: Recorded, added: tuple[Recorded, ...]
         locale=row["locale"],
         ticket_number=row["ticket_number"],
         ticket_status=row["ticket_status"],
-        dismissal=Dismissal(row["dismissed_at"], row["dismissed_by"], row["dismissed_because"]) if is_dismissed else None,
+        dismissal=_dismissal(row),
     )
 
 

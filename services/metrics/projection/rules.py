@@ -11,7 +11,7 @@ INTERNAL: Final = "internal"
 """Channel of colleagues' own matters; no figure counts them."""
 MERGED: Final = "merged"
 CANCELLED: Final = "cancelled"
-VOID_REASONS: Final = frozenset({"spam", "test", "duplicate", "not_a_request"})
+VOID_REASONS: Final = frozenset({"spam", "test", "duplicate", "not_a_request", "dismissed"})
 """Reasons of a cancellation that say that there never was a case."""
 WITHDRAWN: Final = frozenset({CANCELLED, MERGED})
 """Statuses that take a ticket's targets out of every count."""

@@ -34,7 +34,7 @@ CLOSED: Final = f"""
 REAL: Final = f"""
   SELECT s.ticket, s.status, s.dims, s.customer FROM ({STANDING}) s LEFT JOIN ({CANCELLED}) c USING (ticket)
    WHERE s.status <> 'merged'
-     AND NOT (s.status = 'cancelled' AND coalesce(c.reason, '') IN ('spam', 'test', 'duplicate', 'not_a_request'))
+     AND NOT (s.status = 'cancelled' AND coalesce(c.reason, '') IN ('spam', 'test', 'duplicate', 'not_a_request', 'dismissed'))
 """
 """Tickets that are cases of their own: not merged into another one, and not cancelled because there never was a case."""
 

@@ -1,4 +1,5 @@
-"""What the bus brings: requests become tickets or join one, survey answers confirm or reopen. One batch, each table written once."""
+"""What the bus brings: requests become tickets or join one, survey answers confirm or reopen, what was no request ends its ticket.
+One batch, each table written once."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from services.tickets.store.levels import held_service_levels
 from services.tickets.store.saving import Particulars
 from services.tickets.workflow import messages, opening
 from services.tickets.workflow.changes import MessageAdded
+from services.tickets.workflow.dismissal import Dismissal, dismiss
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.gratitude import is_only_thanks
 from services.tickets.workflow.messages import Answer
@@ -27,7 +29,7 @@ from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.envelope import Event
 from shared.events.feedback import SurveyAnswered
-from shared.events.intake import Product, RequestReceived
+from shared.events.intake import Product, RequestDismissed, RequestReceived
 
 log = telemetry.logger()
 
@@ -41,16 +43,19 @@ async def receive(tx: Transaction, events: Sequence[Event], tracking: Tracking |
     await acquaintance.keep(tx, events)
     requests = [event for event in events if isinstance(event, RequestReceived)]
     answers = [event for event in events if isinstance(event, SurveyAnswered)]
-    if not requests and not answers:
+    dismissals = [event for event in events if isinstance(event, RequestDismissed)]
+    if not requests and not answers and not dismissals:
         await acquaintance.look_again(tx, events)
         return
-    batch = await _prepare(tx, requests, answers, tracking)
+    batch = await _prepare(tx, requests, answers, dismissals, tracking)
     for event in events:
         match event:
             case RequestReceived():
                 await _take_request(tx, batch, event)
             case SurveyAnswered():
                 await _take_answer(tx, batch, event)
+            case RequestDismissed():
+                _take_dismissal(batch, event)
             case _:
                 continue
     await assigning.save(tx, batch.docket, batch.particulars, batch.assigning)
@@ -78,6 +83,8 @@ class _Batch:
     learned: dict[str, Particulars] = field(default_factory=dict)
     """What further messages told, by ticket."""
     messages: list[words.Message] = field(default_factory=list)
+    requests: dict[str, dict[UUID, int]] = field(default_factory=dict)
+    """What stood already on the tickets of dismissed requests, with the version that each made."""
 
     def series(self, ticket: Ticket) -> list[Ticket]:
         """All tickets on the same matter, newest first."""
@@ -85,11 +92,16 @@ class _Batch:
 
 
 async def _prepare(
-    tx: Transaction, requests: Sequence[RequestReceived], answers: Sequence[SurveyAnswered], tracking: Tracking | None
+    tx: Transaction,
+    requests: Sequence[RequestReceived],
+    answers: Sequence[SurveyAnswered],
+    dismissals: Sequence[RequestDismissed],
+    tracking: Tracking | None,
 ) -> _Batch:
-    around = await survey(tx, requests, answers)
+    around = await survey(tx, requests, answers, dismissals)
     tiers = await words.tiers(tx, {event.customer_id for event in requests})
     expected = [_work(event, tiers) for event in requests] + [work_of(ticket) for ticket in around.tickets.values()]
+    dismissed = [number for event in dismissals if (number := around.numbers.get(event.reference)) is not None]
     return _Batch(
         policy=await held_service_levels(tx),
         docket=Docket(around.tickets, tracking),
@@ -97,6 +109,7 @@ async def _prepare(
         known=await words.known_messages(tx, [event.request_id for event in requests]),
         tiers=tiers,
         assigning=await assigning.prepare(tx, expected),
+        requests=await words.requests_on(tx, dismissed) if dismissed else {},
     )
 
 
@@ -203,3 +216,15 @@ async def _take_answer(tx: Transaction, batch: _Batch, event: SurveyAnswered) ->
         batch.around.opened(linked, None)
     else:
         batch.docket.record(*messages.answer(ticket, answer, event.occurred_at))
+
+
+# ------------------------------------------------------------------ dismissals
+
+
+def _take_dismissal(batch: _Batch, event: RequestDismissed) -> None:
+    """A ticket that somebody works on already stays; whether it goes on is for him to say."""
+    ticket = batch.around.ticket(event.reference, batch.docket)
+    if ticket is not None:
+        fresh = {message.id: message.version for message in batch.messages if message.number == ticket.number}
+        requests = batch.requests.get(ticket.number, {}) | fresh
+        batch.docket.record(*dismiss(ticket, Dismissal(event.request_id, event.actor), requests, event.occurred_at))

@@ -21,7 +21,7 @@ from services.tickets.workflow.status import OPEN
 from services.tickets.workflow.ticket import Ticket
 from shared.database import Transaction
 from shared.events.feedback import SurveyAnswered
-from shared.events.intake import RequestReceived
+from shared.events.intake import RequestDismissed, RequestReceived
 
 ROUNDS: Final = 5
 """Looks at what is growing while we look; each one takes locks, so the second nearly always finds nothing new."""
@@ -123,13 +123,18 @@ class Surroundings:
 _NONE: Final = Traits()
 
 
-async def survey(tx: Transaction, requests: Sequence[RequestReceived], answers: Sequence[SurveyAnswered]) -> Surroundings:
+async def survey(
+    tx: Transaction,
+    requests: Sequence[RequestReceived],
+    answers: Sequence[SurveyAnswered],
+    dismissals: Sequence[RequestDismissed] = (),
+) -> Surroundings:
     """Find and lock what the batch may touch."""
     families = await candidates.families(tx, {event.customer_id for event in requests})
     await _lock_persons(tx, families)
     locked: set[str] = set()
     for _ in range(ROUNDS):
-        around = await _look(tx, families, requests, answers)
+        around = await _look(tx, families, requests, answers, dismissals)
         wanted = {number for members in around.series.values() for number in members} | set(around.traits)
         if wanted <= locked:
             break
@@ -153,10 +158,12 @@ async def _look(
     families: dict[UUID, tuple[UUID, frozenset[UUID]]],
     requests: Sequence[RequestReceived],
     answers: Sequence[SurveyAnswered],
+    dismissals: Sequence[RequestDismissed],
 ) -> Surroundings:
     talks = {(event.channel, event.conversation_id) for event in requests if event.conversation_id is not None}
     conversations = await candidates.conversations(tx, talks)
     references = {event.in_reply_to for event in requests if event.in_reply_to} | {event.ticket_number for event in answers}
+    references |= {event.reference for event in dismissals}
     numbers = await loading.resolve(tx, references) if references else {}
     named = set(numbers.values()) | {number for found in conversations.values() for _, number in found}
     roots = await merges.roots(tx, named) if named else {}

@@ -120,6 +120,7 @@ REASON: Final[Mapping[str, Words]] = {
     "spam": ("垃圾信息", "垃圾訊息", "spam"),
     "test": ("测试", "測試", "test"),
     "not_a_request": ("不是请求", "不是請求", "not a request"),
+    "dismissed": ("请求不成立", "請求不成立", "the request was none"),
     "related": ("相关", "相關", "related"),
     "caused_by": ("起因", "起因", "caused by"),
     "continues": ("后续", "後續", "continues"),

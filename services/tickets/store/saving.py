@@ -63,11 +63,12 @@ async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequenc
         INSERT INTO ticket (number, series, version, status, customer_id, channel, locale, tier, type, step, priority, category, root_topic,
                             product_model, batch, team, assignee, opened_at, changed_at, episode, linked_to, subject, product_named,
                             serial_number, order_number, purchase_date, expected_resolution_at, words, next_due_at,
-                            entered_by)
+                            entered_by, closed_at)
         SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
                              $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
                              $18::timestamptz[], $19::timestamptz[], $20::int[], $21::text[], $22::text[], $23::text[], $24::text[],
-                             $25::text[], $26::text[], $27::timestamptz[], $28::tsvector[], $29::timestamptz[], $30::text[])
+                             $25::text[], $26::text[], $27::timestamptz[], $28::tsvector[], $29::timestamptz[], $30::text[],
+                             $31::timestamptz[])
         """,
         *(column(fresh, name) for name in ("number", "series", "version", "status", "customer_id", "channel", "locale", "tier", "type")),
         *(column(fresh, name) for name in ("step", "priority", "category", "root_topic", "product_model", "batch", "team", "assignee")),
@@ -77,6 +78,7 @@ async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequenc
         [" ".join(search.words(searched(each))) for each in particulars],
         [next_due(ticket) for ticket in fresh],
         column(fresh, "entered_by"),
+        column(fresh, "closed_at"),
     )
 
 

@@ -77,6 +77,23 @@ async def insert_messages(tx: Transaction, messages: Sequence[Message]) -> None:
         )
 
 
+async def requests_on(tx: Transaction, numbers: Collection[str]) -> dict[str, dict[UUID, int]]:
+    """The customer's messages on each of these tickets, and on those merged into it, with the version of the ticket that each made."""
+    rows = await tx.fetch(
+        """
+        SELECT number, id, version FROM message WHERE number = ANY($1) AND author = 'customer'
+         UNION ALL
+        SELECT t.merged_into, m.id, m.version FROM ticket t JOIN message m ON m.number = t.number
+         WHERE t.merged_into = ANY($1) AND m.author = 'customer'
+        """,
+        list(numbers),
+    )
+    found: dict[str, dict[UUID, int]] = {}
+    for row in rows:
+        found.setdefault(row["number"], {})[UUID(int=row["id"].int)] = row["version"]
+    return found
+
+
 async def known_messages(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
     """Which of these ids are of messages that are already here."""
     return {row["id"] for row in await tx.fetch("SELECT id FROM message WHERE id = ANY($1)", list(ids))}
