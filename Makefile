@@ -5,13 +5,14 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 INSTALLED := $(VENV)/.installed
 LOCKED := $(VENV)/.locked
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-fast bench lint types contracts migrate format lock clean
+.PHONY: help setup run demo test test-fast bench bench-peers lint types contracts migrate format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ test-fast: setup ## run the tests that need no database and no broker
 
 bench: setup ## measure everything beside its limits (ARGS="--list", "--only accept,relay", "--quick"); see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: setup $(PEERS)/.installed ## measure beside django-helpdesk on the same PostgreSQL, which is installed into .venv-peers
+	@$(BIN)/python -m benchmarks --only peers $(ARGS)
 
 lint: setup ## check style, formatting and the walls between services and rooms
 	$(BIN)/ruff check
@@ -54,9 +58,11 @@ format: setup ## format the code and sort its imports
 lock: setup ## write the lock files anew from pyproject.toml
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --extra local --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"], sep="\n")' \
+		| $(LOCK) --output-file requirements-peers.lock -
 
 clean: ## remove .venv and what tools left behind; data in .aftercare stays
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Two stamps: a change of the settings in pyproject.toml does not ask for every package again.
@@ -70,4 +76,9 @@ $(LOCKED): requirements-dev.lock
 	@$(BIN)/python -c '' 2>/dev/null || { echo "Creating $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing what requirements-dev.lock names; the first time takes a minute or two"
 	@set -o pipefail; $(PIP) --require-hashes --requirement requirements-dev.lock | { grep --line-buffered -vE 'already satisfied|^Ignoring|^Looking in' || true; }
+	@touch $@
+
+$(PEERS)/.installed: requirements-peers.lock
+	@$(BIN)/python -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes --requirement requirements-peers.lock
 	@touch $@

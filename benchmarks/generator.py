@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from benchmarks.load import GRACE, NUMBER, Load
+from benchmarks.load import NUMBER, Load
 from shared.clock import monotonic
 
 TICK: Final = 0.001
@@ -137,7 +137,7 @@ class Generator:
         if status in self._accepted:
             self._note(connection.intended_at, now)
         elif self._measure_from <= connection.intended_at < self._end:
-            self.latencies.append(GRACE * 1000)
+            self.latencies.append(self._load.grace * 1000)
         if self._load.keep_answers:
             self.answers.append((connection.number, connection.intended_at, now, int(status), body.decode()))
         self._go_on(connection, now)
@@ -163,8 +163,8 @@ class Generator:
     async def _await_answers(self) -> None:
         """Until every request has its answer, or the grace is over; what then waits is unanswered."""
         loop = asyncio.get_running_loop()
-        last = loop.call_later(max(0.0, self._end - monotonic()) + GRACE, self._over.set)
-        while not self._is_quiet and monotonic() < self._end + GRACE:
+        last = loop.call_later(max(0.0, self._end - monotonic()) + self._load.grace, self._over.set)
+        while not self._is_quiet and monotonic() < self._end + self._load.grace:
             self._over.clear()
             await self._over.wait()
         last.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,6 @@ from typing import Any, Final
 
 import asyncpg
 import httpx
-from aiokafka.admin import AIOKafkaAdminClient
 
 from benchmarks import load, requests
 from benchmarks.bench import Bench
@@ -19,17 +19,19 @@ from benchmarks.figure import Figure
 from benchmarks.load import Load
 from benchmarks.platform import SERVICES, Part, Platform
 from services.metrics.commands import verify
-from shared.clock import real_now
+from shared.clock import monotonic, real_now
 from shared.database import Database
-from shared.events.topics import consumed_by
 
 NAME = "instances"
 ABOUT = "two instances of each service share the partitions, and nothing is counted twice"
 
 TWICE: Final = tuple(Part(service, "all", ordinal) for service in SERVICES for ordinal in (0, 1))
 
-LOOK: Final = 0.5
-"""Seconds between two looks at the groups."""
+SHARED_AFTER: Final = 300.0
+"""Seconds until which every instance must have got its partitions; a few on a machine that is not busy."""
+
+SMALL_WAVE: Final = 200
+"""Requests that reach every partition."""
 
 _APPLIED: Final = re.compile(r'^consumer_applied_total\{consumer="(\w+)",topic="([\w.]+)"\} ([\d.e+]+)$', re.MULTILINE)
 
@@ -37,38 +39,37 @@ _APPLIED: Final = re.compile(r'^consumer_applied_total\{consumer="(\w+)",topic="
 async def run(bench: Bench) -> list[Figure]:
     """Send requests through both doors of intake, let everything settle, count everywhere."""
     async with bench.platform(TWICE) as platform:
-        await _await_sharing(platform)
-        accepted = await _send(platform, bench.count(6_000, 1_000), bench)
+        accepted = await _until_all_work(platform, bench)
+        before = await applied(platform)
+        count = bench.count(6_000, 1_000)
+        bench.say(f"{count} requests through two instances of intake")
+        accepted += await _send(platform, count, "wave")
         bench.say("waiting until everybody has applied everything")
         await platform.settle(timeout=600)
         counted = await _counted(platform)
-        return [*_sharing(await applied(platform)), *_differences(accepted, counted, await _wrong_figures(platform))]
+        return [*_sharing(before, await applied(platform)), *_differences(accepted, counted, await _wrong_figures(platform))]
 
 
-async def _await_sharing(platform: Platform) -> None:
-    """A second member gets its partitions some seconds after the first."""
-    groups = [platform.kafka.topic_prefix + service for service in SERVICES if consumed_by(service)]
-    admin = AIOKafkaAdminClient(bootstrap_servers=platform.kafka.bootstrap_servers)
-    await admin.start()
-    try:
-        while not all(len(members) == 2 for members in await _members(admin, groups)):
-            platform.require_alive()
-            await asyncio.sleep(LOOK)
-    finally:
-        await admin.close()
+async def _until_all_work(platform: Platform, bench: Bench) -> int:
+    """A second instance gets its partitions some seconds after the first: small waves until each has applied something; how many."""
+    deadline = monotonic() + SHARED_AFTER
+    accepted = 0
+    for wave in itertools.count():
+        bench.say("waiting until the partitions are shared")
+        accepted += await _send(platform, SMALL_WAVE, f"first{wave}")
+        await platform.settle(timeout=300)
+        if all(events for instances in (await applied(platform)).values() for events in instances):
+            break
+        if monotonic() > deadline:
+            raise TimeoutError(f"after {SHARED_AFTER:.0f} s one instance still does nothing: {await applied(platform)}")
+        await asyncio.sleep(1)
+    return accepted
 
 
-async def _members(admin: AIOKafkaAdminClient, groups: Sequence[str]) -> list[Sequence[object]]:
-    """Of each group those who have partitions; nobody while it is dealing them out."""
-    found = [group for answer in await admin.describe_consumer_groups(groups) for group in answer.groups]
-    return [members if state == "Stable" else [] for _, _, state, _, _, members, *_ in found]
-
-
-async def _send(platform: Platform, count: int, bench: Bench) -> int:
+async def _send(platform: Platform, count: int, name: str) -> int:
     """So many requests, half of them through each instance of intake; those that were accepted."""
-    bench.say(f"{count} requests through two instances of intake")
     doors = [platform.url("intake", ordinal) for ordinal in (0, 1)]
-    found = await asyncio.gather(*(_send_to(platform, door, f"i{ordinal}", count // 2) for ordinal, door in enumerate(doors)))
+    found = await asyncio.gather(*(_send_to(platform, door, f"{name}-{ordinal}", count // 2) for ordinal, door in enumerate(doors)))
     return sum(found)
 
 
@@ -94,7 +95,8 @@ async def applied(platform: Platform) -> Mapping[str, Sequence[int]]:
     return found
 
 
-def _sharing(found: Mapping[str, Sequence[int]]) -> list[Figure]:
+def _sharing(before: Mapping[str, Sequence[int]], after: Mapping[str, Sequence[int]]) -> list[Figure]:
+    found = {service: [late - early for early, late in zip(before[service], after[service], strict=True)] for service in after}
     return [
         Figure.of(
             f"share of the events that the second instance of {service} applied",

@@ -25,9 +25,6 @@ from deploy.local.child import Child, ChildFailed, Program
 NUMBER: Final = "~~~~~~~~~~"
 """Where a request holds this, the generator writes its number, ten digits: so each is another one and all have one length."""
 
-GRACE: Final = 15.0
-"""Seconds after the end in which late answers are still waited for."""
-
 
 def request(method: str, url: str, *, headers: Mapping[str, str] | None = None, body: Any = None) -> str:
     """One HTTP/1.1 request as it goes over the wire; `body` is sent as JSON."""
@@ -57,6 +54,8 @@ class Load:
     """Kept alive. In a closed loop all are busy; an open loop that has none free lets the request wait, and its latency grows."""
     warm_up: float = 3.0
     """Seconds before, that do not count."""
+    grace: float = 15.0
+    """Seconds after the end in which late answers are still waited for."""
     first_number: int = 0
     most: int = 10_000_000
     """Requests at most; the load ends when they are sent."""
@@ -154,7 +153,7 @@ async def run(load: Load) -> Measured:
         child = Child(Program("load generator", argv, folder / "log", cwd=Path(__file__).parents[1]))
         child.start()
         try:
-            patience = load.warm_up + load.seconds + 2 * GRACE + 60
+            patience = load.warm_up + load.seconds + 2 * load.grace + 60
             if not await asyncio.to_thread(child.wait, patience) or child.exit_code != 0:
                 raise ChildFailed(child.name, child.how_it_ended(), child.last_lines())
         finally:

@@ -1,0 +1,68 @@
+"""A figure is judged as its target reads, and a partial run keeps what it did not measure."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from pathlib import Path
+
+import pytest
+
+from benchmarks.figure import Figure, Target
+from benchmarks.load import Measured
+from benchmarks.machine import Machine
+from benchmarks.report import Entry, keep
+
+pytestmark = pytest.mark.pure
+
+MACHINE = Machine([("Processor", "one")])
+
+
+def test_a_bare_target_is_about_the_ratio() -> None:
+    figure = Figure.of("rate", [600.0], "/s", beside="limit", beside_values=[1000.0], target=">= 0.6")
+
+    assert figure.ok
+    assert figure.judged == pytest.approx(0.6)
+
+
+def test_a_target_with_a_unit_is_about_the_value() -> None:
+    figure = Figure.of("rate", [9_000.0], "events/s", beside="limit", beside_values=[1000.0], target=">= 10,000 events/s")
+
+    assert not figure.ok
+    assert figure.judged == 9_000.0
+
+
+def test_rounds_are_compared_one_by_one() -> None:
+    # the machine was twice as slow in the second round, for both
+    figure = Figure.of("rate", [100.0, 50.0, 100.0], "/s", beside="limit", beside_values=[200.0, 100.0, 200.0], target=">= 0.5")
+
+    assert figure.ratio == 0.5
+    assert figure.spread == (50.0, 100.0)
+
+
+def test_a_text_that_is_no_target_is_refused() -> None:
+    with pytest.raises(ValueError, match="reads like"):
+        Target.parse("about 5")
+
+
+def test_a_percentile_is_that_of_a_request_that_was_made() -> None:
+    latencies = array("d", [float(number) for number in range(1, 101)])
+    measured = Measured(1.0, 100, {"accepted": 100}, 0, 0, 100, [100], 0.0, latencies)
+
+    assert [measured.percentile(share) for share in (0.5, 0.99, 1.0)] == [50.0, 99.0, 100.0]
+
+
+def test_a_partial_run_replaces_its_own_figures_only(tmp_path: Path) -> None:
+    def entry(benchmark: str, value: float) -> Entry:
+        return Entry(benchmark, "2026-11-25T18:00:00+00:00", False, Figure.of(f"{benchmark} figure", [value], "/s", target=">= 5 /s"))
+
+    keep([entry("accept", 1.0), entry("relay", 6.0)], ["accept", "relay"], MACHINE, tmp_path)
+    keep([entry("accept", 7.0)], ["accept", "relay"], MACHINE, tmp_path)
+
+    kept = json.loads((tmp_path / "figures.json").read_text())
+    assert [(figure["what"], figure["value"], figure["ok"]) for figure in kept] == [
+        ("accept figure", 7.0, True),
+        ("relay figure", 6.0, True),
+    ]
+    assert "| accept figure | 7 /s |" in (tmp_path / "results.md").read_text()
+    assert "accept figure" in (tmp_path / "figures.svg").read_text()
