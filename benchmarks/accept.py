@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -16,14 +17,16 @@ from benchmarks.comparisons.server import Comparison
 from benchmarks.comparisons.tables import CREATE
 from benchmarks.cpu import CpuMeter
 from benchmarks.figure import Figure
-from benchmarks.load import Load, Measured
-from benchmarks.platform import Platform
+from benchmarks.load import Load
+from benchmarks.platform import Part, Platform
 
 NAME = "accept"
 ABOUT = "accepted requests/s while all four services run, beside the bare minimum and one ORM transaction per request"
 
 CALLERS: Final = 128
 """Of the closed loop; more do not find a higher maximum."""
+
+DOOR: Final = (Part("intake", "api"),)
 
 QUIET: Final = {"INTAKE_ACKNOWLEDGE": "false"}
 """No receipts: the comparisons write none either."""
@@ -33,8 +36,9 @@ QUIET: Final = {"INTAKE_ACKNOWLEDGE": "false"}
 class Found:
     """What the rounds measured."""
 
-    rates: dict[str, list[float]] = field(default_factory=lambda: {"aftercare": [], "bare": [], "orm": []})
-    cpu: dict[str, list[float]] = field(default_factory=lambda: {"aftercare": [], "bare": [], "orm": []})
+    rates: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Accepted requests a second of `platform`, `door`, `bare` and `orm`."""
+    cpu: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Microseconds of the server and PostgreSQL for each accepted request."""
     generator: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
@@ -44,45 +48,46 @@ class Found:
 
 
 async def run(bench: Bench) -> list[Figure]:
-    """Alternate the three ways, round by round."""
+    """Alternate the four ways, round by round."""
     found = Found()
-    async with bench.platform(env=QUIET) as platform, comparison(bench, "bare") as bare, comparison(bench, "orm") as orm:
+    async with (
+        bench.platform(env=QUIET) as platform,
+        bench.platform(DOOR, env=QUIET) as door,
+        comparison(bench, "bare") as bare,
+        comparison(bench, "orm") as orm,
+    ):
         for turn in range(bench.rounds):
-            await _aftercare(bench, platform, found, turn)
+            await _platform(bench, platform, found, turn)
+            await _alone(bench, found, turn, "door", door.url("intake"), door.headers("service"), door.pids["intake.api-0"])
             for way in (bare, orm):
-                await _comparison(bench, way, found, turn)
+                await _alone(bench, found, turn, way.name, way.url, {}, way.child.pid)
     return _figures(found)
 
 
-async def _aftercare(bench: Bench, platform: Platform, found: Found, turn: int) -> None:
-    """The maximum, then half of it at intended times."""
+async def _platform(bench: Bench, platform: Platform, found: Found, turn: int) -> None:
+    """The maximum of all four services, then half of it at intended times."""
     calls = requests.creations(platform.url("intake"), platform.headers("service"), name=f"r{turn}")
     seconds = bench.seconds(60, 6)
     bench.say(f"round {turn + 1}: all that Aftercare accepts, {seconds:.0f} s")
-    with CpuMeter({name: platform.pids[name] for name in ("intake", "PostgreSQL")}) as cpu:
-        most = await load.run(Load(platform.url("intake"), calls, seconds, connections=CALLERS))
-    await platform.settle(timeout=600)
+    most = await load.run(Load(platform.url("intake"), calls, seconds, connections=CALLERS))
+    await platform.settle(timeout=900)
     half = most.rate / 2
     bench.say(f"round {turn + 1}: {half:.0f} requests/s at intended times, {seconds:.0f} s")
     calm = await load.run(Load(platform.url("intake"), calls, seconds, rate=half, connections=256, first_number=most.sent + 4_000))
-    await platform.settle(timeout=600)
-    _note(found, "aftercare", most, cpu)
+    await platform.settle(timeout=900)
+    found.rates["platform"].append(most.rate)
     found.refused.append(most.failed / most.sent * 100)
     found.half.append(half)
     found.p99.append(calm.percentile(0.99))
 
 
-async def _comparison(bench: Bench, way: Comparison, found: Found, turn: int) -> None:
+async def _alone(bench: Bench, found: Found, turn: int, way: str, url: str, headers: Mapping[str, str], pid: int) -> None:
+    """A server that has the machine to itself."""
     seconds = bench.seconds(30, 4)
-    bench.say(f"round {turn + 1}: the same by {way.name}, {seconds:.0f} s")
-    calls = requests.creations(way.url, {}, name=f"r{turn}")
-    with CpuMeter({"server": way.child.pid, "PostgreSQL": bench.postgres.child.pid}) as cpu:
-        most = await load.run(Load(way.url, calls, seconds, connections=CALLERS))
-    most.require_clean()
-    _note(found, way.name, most, cpu)
-
-
-def _note(found: Found, way: str, most: Measured, cpu: CpuMeter) -> None:
+    bench.say(f"round {turn + 1}: {way} alone, {seconds:.0f} s")
+    calls = requests.creations(url, headers, name=f"r{turn}")
+    with CpuMeter({"server": pid, "PostgreSQL": bench.postgres.child.pid}) as cpu:
+        most = await load.run(Load(url, calls, seconds, connections=CALLERS))
     found.rates[way].append(most.rate)
     found.cpu[way].append(cpu.total / most.accepted * 1e6)
     found.generator.append(most.cpu_us)
@@ -103,20 +108,20 @@ async def comparison(bench: Bench, name: str) -> AsyncIterator[Comparison]:
 
 
 def _figures(found: Found) -> list[Figure]:
-    rates = found.rates
+    rates, cpu = found.rates, found.cpu
     return [
         Figure.of(
             "accepted requests, all four services running",
-            rates["aftercare"],
+            rates["platform"],
             "/s",
             beside="the bare minimum doing the same insert, alone",
             beside_values=rates["bare"],
             target=">= 0.6",
-            bound="both cores are busy: the other three services, relay and PostgreSQL work on the same requests meanwhile",
+            bound="both cores are busy: relay, the other three services and PostgreSQL work on the same requests meanwhile",
         ),
         Figure.of(
-            "accepted requests, beside the ORM's way",
-            rates["aftercare"],
+            "accepted requests, all four services running",
+            rates["platform"],
             "/s",
             beside="one ORM transaction per request, alone",
             beside_values=rates["orm"],
@@ -131,11 +136,29 @@ def _figures(found: Found) -> list[Figure]:
             target="< 100 ms",
             bound="two commits with fsync, and whoever else is on the core",
         ),
-        _cpu("CPU per accepted request, intake and its PostgreSQL", found.cpu["aftercare"], found.cpu["bare"], "the bare minimum"),
         Figure.of("refused with 503 at the maximum: what would have waited more than a second", found.refused, "%"),
+        Figure.of(
+            "accepted requests, intake's door alone",
+            rates["door"],
+            "/s",
+            beside="the bare minimum",
+            beside_values=rates["bare"],
+            bound="one core: checking, recognising the customer, numbering the events",
+        ),
+        Figure.of(
+            "CPU per accepted request, intake's door and its PostgreSQL",
+            cpu["door"],
+            "µs",
+            beside="the bare minimum and its PostgreSQL",
+            beside_values=cpu["bare"],
+            bound="the same",
+        ),
+        Figure.of(
+            "CPU per accepted request, intake's door and its PostgreSQL",
+            cpu["door"],
+            "µs",
+            beside="one ORM transaction per request",
+            beside_values=cpu["orm"],
+        ),
         Figure.of("CPU of the load generator per request", found.generator, "µs"),
     ]
-
-
-def _cpu(what: str, values: Sequence[float], beside: Sequence[float], name: str) -> Figure:
-    return Figure.of(what, values, "µs", beside=name, beside_values=beside, bound="PostgreSQL's share holds what consumers write, too")
