@@ -466,6 +466,10 @@ async def test_the_reckoning_says_whose_hours_they_are(
     assert await hours_shown(agent, after) == ("office", "team", "workshop")
     assert await hours_shown(agent, nobodys) == ("always", "nobody", None)
 
+    supposed = (await agent.get(f"/v1/tickets/{nobodys}/sla/explain?team=workshop")).json()
+    assert (supposed["what_if"], {target["calendar"]["id"] for target in supposed["targets"]}) == (True, {"office"})
+    assert (await agent.get(f"/v1/tickets/{nobodys}/sla/explain?team=nobodys")).status_code == 404
+
     await must(lead, nobodys, ("hand_over", {"team": "workshop"}))
     assert await hours_shown(agent, nobodys) == ("office", "team", "workshop")
     assert [event.clock.calendar for event in await told(tickets_database, nobodys) if isinstance(event, SlaRetargeted)] == ["office"] * 2

@@ -188,15 +188,17 @@ async def explain(
     policy: Annotated[schemas.LevelId | None, Query(description="what if this policy held")] = None,
     version: Annotated[Version | None, Query(description="of that policy; the newest by default")] = None,
     priority: Annotated[Priority | None, Query(description="what if it had this priority")] = None,
+    team: Annotated[http.Code | None, Query(description="what if this team had it, where the policy names no calendar")] = None,
 ) -> Explanation:
     """The choice of the policy with all that were looked at, the calendar, what happened to each clock, and its time day by day.
 
-    With `policy` or `priority`: the same start, pauses and end, reckoned under that policy or the one that this priority would get.
+    With `policy`, `priority` or `team`: the same start, pauses and end, reckoned under that policy or the one that this priority would get,
+    in the hours of that team.
     """
     at = clock.now()
     async with _runtime(request).database.transaction() as tx:
         own = await desk.ticket_number(tx, number)
-        found = await explaining.explain(tx, own, explaining.Supposition(policy, version, priority), at)
+        found = await explaining.explain(tx, own, explaining.Supposition(policy, version, priority, team), at)
     return Explanation(
         number=found.ticket.number,
         version=found.ticket.version,

@@ -1,4 +1,4 @@
-"""Why a ticket's targets stand as they do, or would under another policy or priority. Nothing is changed."""
+"""Why a ticket's targets stand as they do, or would under another policy or priority, or in another team. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.tickets.sla import Case, Clock, Policy, Priority, Promise, ServiceLevels, TargetName
-from services.tickets.store import loading, views
+from services.tickets.store import loading, staff, views
 from services.tickets.store.levels import service_levels
+from services.tickets.store.staff import TEAM
 from services.tickets.workflow.chronicle import Step, chronicle, supposed
 from services.tickets.workflow.clocks import case
 from services.tickets.workflow.ticket import Ticket
@@ -18,11 +19,12 @@ from shared.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class Supposition:
-    """What if: another policy, or the policy of another priority. Nothing named: as it is."""
+    """What if: another policy, or the policy of another priority, or the hours of another team. Nothing named: as it is."""
 
     policy: str | None = None
     version: int | None = None
     priority: Priority | None = None
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,14 @@ async def explain(tx: Transaction, number: str, asked: Supposition, at: datetime
     """The reckoning of a ticket's targets.
 
     Raises:
-        NotFound: there is no such policy.
+        NotFound: there is no such policy, or no such team.
     """
     ticket = (await loading.load(tx, [number]))[number]
     levels = await service_levels(tx)
-    chosen_by = case(ticket) if asked.priority is None else replace(case(ticket), priority=asked.priority)
+    if asked.team is not None and await staff.find(tx, TEAM, asked.team) is None:
+        raise NotFound(f"There is no team {asked.team}.")
+    is_now = case(ticket)
+    chosen_by = replace(is_now, priority=asked.priority or is_now.priority, team=asked.team or is_now.team)
     if asked == Supposition():
         return Reckoning(ticket, levels, chosen_by, ticket.clocks, [*chronicle(await views.changes(tx, number))], is_supposed=False)
     policy = None if asked.policy is None else _policy(levels, asked)

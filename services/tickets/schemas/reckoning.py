@@ -111,5 +111,5 @@ class Explanation(BaseModel):
     customer_id: UUID
     at: AwareDatetime
     case: CaseView
-    what_if: bool = Field(description="reckoned under another policy or priority than the ticket's")
+    what_if: bool = Field(description="reckoned under another policy or priority, or in another team, than the ticket's")
     targets: list[ReckoningView]
