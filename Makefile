@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-fast bench bench-peers lint types contracts migrate format lock clean
+.PHONY: help setup run demo test test-fast chaos chaos-long bench bench-peers lint types contracts migrate format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ bench: setup ## measure everything beside its limits (ARGS="--list", "--only acc
 
 bench-peers: setup $(PEERS)/.installed ## measure beside django-helpdesk on the same PostgreSQL, which is installed into .venv-peers
 	@$(BIN)/python -m benchmarks --only peers $(ARGS)
+
+chaos: setup ## load the platform, kill and cut it in every way, and compare it with what it promised (ARGS="--seconds 120 --brokers 3")
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-long: setup ## the same for 30 minutes with random seeds; stops at the first difference (ARGS="--minutes 60")
+	@$(BIN)/python -m tests.chaos.long $(ARGS)
 
 lint: setup ## check style, formatting and the walls between services and rooms
 	$(BIN)/ruff check

@@ -42,7 +42,8 @@ PARTS: Final = (
     Part("Kafka", "(kafka or apache_kafka) and not (pure or schemathesis or journey)", 140, workers=2),
     Part("schemathesis", "schemathesis", 60),
     Part("journeys", "journey and not schemathesis", 60),
-    Part("everything else", "not (pure or postgres or api or kafka or apache_kafka or schemathesis or journey)", 60),
+    Part("chaos", "chaos", 150),
+    Part("everything else", "not (pure or postgres or api or kafka or apache_kafka or schemathesis or journey or chaos)", 60),
 )
 
 

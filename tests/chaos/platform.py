@@ -32,6 +32,7 @@ __all__ = ["Broker", "Child", "Platform", "Postgres", "new_home", "running"]
 
 ROOT: Final = Path(__file__).parents[2]
 CONSUMERS: Final = 2
+TRIES: Final = 5
 OWN_BUSINESS: Final = re.compile(r"(AFTERCARE|KAFKA|INTAKE|TICKETS|FEEDBACK|METRICS|PG)_?")
 """Variables of the caller that would make this platform another one."""
 
@@ -85,16 +86,17 @@ class Platform:
         return said
 
     async def command_code(self, *arguments: str) -> tuple[int, str]:
-        """The same, with its exit code."""
+        """The same, with its exit code; when that is not 0, with what went to standard error as well."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "deploy.cli", *arguments),
             env=self.environment,
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stderr=asyncio.subprocess.PIPE,
         )
-        said, _ = await process.communicate()
-        return process.returncode or 0, said.decode(errors="replace")
+        said, told = await process.communicate()
+        code = process.returncode or 0
+        return code, (said + told if code else said).decode(errors="replace")
 
     async def add_consumer(self, service: str) -> Child:
         """One more member of the service's group, with the next ordinal."""
@@ -150,15 +152,22 @@ def new_home() -> Home:
 
 @asynccontextmanager
 async def running(
-    home: Home, *, broker_count: int = 1, wrapper: Mapping[str, Sequence[str]] | None = None, database_folder: Path | None = None
+    home: Home,
+    *,
+    broker_count: int = 1,
+    wrapper: Mapping[str, Sequence[str]] | None = None,
+    settings: Mapping[str, str] | None = None,
+    database_folder: Path | None = None,
 ) -> AsyncIterator[Platform]:
     """A platform that is ready; it is ended on the way out, and the home stays.
 
     Args:
         wrapper: see `Platform.wrapper`.
+        settings: variables for all processes, over those that every platform has.
         database_folder: where PostgreSQL keeps its data, instead of in the home: a small disk, for instance.
     """
     platform = _describe(home, broker_count, wrapper or {}, database_folder)
+    platform.environment.update(settings or {})
     keeping = asyncio.ensure_future(platform.keeper.run())
     try:
         await asyncio.gather(_start_databases(platform), _start_brokers(platform))
@@ -204,5 +213,11 @@ async def _start_brokers(platform: Platform) -> None:
 
 
 async def _commands(platform: Platform, *commands: Sequence[str]) -> None:
+    """Each may be repeated: on a busy machine a broker that has just started lets clients wait too long."""
     for command in commands:
-        await platform.command(*command)
+        for _ in range(TRIES):
+            code, said = await platform.command_code(*command)
+            if code == 0:
+                break
+        else:
+            raise CommandFailed(f"aftercare {' '.join(command)}: code {code}\n{said}")

@@ -28,7 +28,7 @@ LONGEST_PAUSE: Final = 3.0
 LONG_ENOUGH: Final = 15.0
 """Seconds of life after which an earlier death no longer counts."""
 LOOK: Final = 0.1
-READY_TIME: Final = 120.0
+READY_TIME: Final = 240.0
 STOP_TIME: Final = 8.0
 
 Result = TypeVar("Result")
@@ -116,6 +116,8 @@ class Child:
         deadline = monotonic() + timeout
         async with httpx.AsyncClient(timeout=2) as client:
             while not await _is_ready(client, self.port):
+                if (self.process.exit_code or 0) > 1:  # not a crash: it cannot start like this
+                    raise local.ChildFailed(self.name, self.process.how_it_ended(), self.process.last_lines())
                 if monotonic() > deadline:
                     raise local.ChildFailed(self.name, f"was not ready after {timeout:.0f} s", self.process.last_lines())
                 await asyncio.sleep(0.1)

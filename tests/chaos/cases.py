@@ -1,0 +1,195 @@
+"""Staff who work on tickets through REST, each ticket strictly one step after the other, and the customers who answer them.
+
+A step that got no answer is sent again with its Idempotency-Key; one that comes too late (412) is decided anew. Only what was acknowledged
+stands in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+from shared.clock import monotonic
+from tests.chaos.ledger import Action, Entry, Ledger
+from tests.chaos.load import Load
+from tests.chaos.story import Story
+from tests.chaos.wire import Answer, Caller, GaveUp, Wire
+
+LOOK: Final = 0.25
+"""Seconds between two looks at a ticket that is waited for."""
+TRIES: Final = 8
+AT_ONCE: Final = 120
+"""Tickets in hand at the same time."""
+
+
+class Abandoned(Exception):
+    """The ticket cannot be worked on any further; what was acknowledged stays."""
+
+
+@dataclass
+class Staff:
+    """Those who act, each with a key of his own."""
+
+    wire: Wire
+    keys: Mapping[str, str]
+    """`{agent: key}`; whoever is nobody's agent is served by the lead."""
+    lead: str
+    until: float
+
+    def caller(self, agent: str | None) -> Caller:
+        """As that agent."""
+        return Caller(self.wire, self.keys.get(agent or "", self.lead), self.until)
+
+
+@dataclass
+class Cases:
+    """What is done with some of the tickets."""
+
+    staff: Staff
+    load: Load
+    story: Story
+    ledger: Ledger
+    random: Random
+    share: float
+    """Of the requests of their own, that somebody works on."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def opened(self, entry: Entry) -> bool:
+        """A request was acknowledged; whether somebody works on it from now on."""
+        if self.random.random() >= self.share or len(self.tasks) >= AT_ONCE:
+            return False
+        stories: list[tuple[int, Callable[[Case], Awaitable[None]]]] = [
+            (50, Case.solve),
+            (15, Case.ask_and_solve),
+            (20, Case.solve_twice),
+            (15, Case.merge_and_solve),
+        ]
+        chosen = self.random.choices([each for _, each in stories], [weight for weight, _ in stories])[0]
+        task = asyncio.get_running_loop().create_task(self._work(Case(self, entry), chosen))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return True
+
+    async def finish(self) -> None:
+        """Wait for those in hand."""
+        while self.tasks:
+            await asyncio.gather(*self.tasks)
+
+    async def _work(self, case: Case, story: Callable[[Case], Awaitable[None]]) -> None:
+        try:
+            await story(case)
+        except (Abandoned, GaveUp) as reason:
+            self.ledger.done[f"case left: {str(reason)[:60]}"] += 1
+        else:
+            self.ledger.done[f"cases: {story.__name__}"] += 1
+
+
+class Case:
+    """One ticket in somebody's hands."""
+
+    def __init__(self, cases: Cases, entry: Entry) -> None:
+        self._cases = cases
+        self._entry = entry
+        self._number = str(entry.reference)
+        self._seen: dict[str, Any] = {}
+
+    async def solve(self) -> None:
+        """Reply, start, resolve."""
+        await self._begin()
+        await self._act("start")
+        await self._pause()
+        await self._act("resolve", resolution_code="answered")
+
+    async def ask_and_solve(self) -> None:
+        """Wait for the customer, who answers."""
+        await self._begin()
+        await self._act("start")
+        await self._act("wait", on="customer")
+        await self._customer_writes()
+        await self._until(lambda ticket: ticket["status"] == "in_progress")
+        await self._act("resolve", resolution_code="answered")
+
+    async def solve_twice(self) -> None:
+        """The customer says that the solution did not hold."""
+        await self.solve()
+        await self._pause()
+        resolution = self._number, int(self._seen["episode"])
+        await self._customer_writes(reopens=resolution)
+        await self._until(lambda ticket: ticket["status"] not in ("resolved", "confirmed"))
+        await self._pause()
+        await self._act("resolve", resolution_code="repaired")
+
+    async def merge_and_solve(self) -> None:
+        """The same customer's second ticket is merged into the first."""
+        second = self._cases.story.new(customer=self._entry.customer)
+        if not await self._cases.load.send(second):
+            raise Abandoned("the second request was not acknowledged")
+        other = Case(self._cases, second)
+        await other._look()
+        await self._look()
+        await other._act("merge", into=self._number)
+        await self.solve()
+
+    # --- steps ---
+
+    async def _begin(self) -> None:
+        await self._look()
+        if not self._seen["assignee"]:
+            await self._act("take")
+        await self._act("reply", text="我们正在处理。 We are on it.")
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._cases.random.expovariate(2.0))
+
+    async def _customer_writes(self, *, reopens: tuple[str, int] | None = None) -> None:
+        """And is heard: his message is on the ticket before this returns."""
+        version = self._seen["version"]
+        if not await self._cases.load.send(self._cases.story.reply(self._entry, "还是不行。 It still does not work.")):
+            raise Abandoned("the customer's message was not acknowledged")
+        if reopens is not None:
+            self._cases.ledger.reopened.add(reopens)
+        await self._until(lambda ticket: ticket["version"] > version)
+
+    async def _look(self) -> None:
+        await self._until(lambda ticket: True)
+
+    async def _until(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        caller = self._cases.staff.caller(None)
+        while monotonic() < caller.until:
+            answer = await caller.get(f"/v1/tickets/{self._number}")
+            if answer.status == 200:
+                self._seen = answer.json()
+                if wanted(self._seen):
+                    return
+            elif answer.status != 404:
+                raise Abandoned(f"looking: {answer.status}")
+            await asyncio.sleep(LOOK)
+        raise GaveUp("the ticket did not become what it should")
+
+    async def _act(self, action: str, **params: Any) -> None:
+        """Do it, once, with the ticket as it is."""
+        for _ in range(TRIES):
+            answer = await self._try(action, params)
+            if answer.status == 200:
+                self._note(action, answer.json(), params)
+                return
+            if answer.status != 412:
+                raise Abandoned(f"{action}: {answer.status} {answer.body[:120]!r}")
+            await self._look()
+        raise Abandoned(f"{action}: always too late")
+
+    async def _try(self, action: str, params: Mapping[str, Any]) -> Answer:
+        key = f"{self._number}-{action}-{self._cases.random.getrandbits(64):016x}"
+        caller = self._cases.staff.caller(self._seen["assignee"])
+        match = f'"{self._seen["version"]}"'
+        return await caller.send("POST", f"/v1/tickets/{self._number}/actions", {"action": action, "params": params}, key=key, match=match)
+
+    def _note(self, action: str, ticket: dict[str, Any], params: Mapping[str, Any]) -> None:
+        self._seen = ticket
+        ledger = self._cases.ledger
+        ledger.done["actions"] += 1
+        public = action == "reply"
+        ledger.actions.append(Action(ticket["number"], action, ticket["version"], ticket["episode"], params.get("into"), public))

@@ -1,0 +1,60 @@
+"""`make chaos-long`: runs one after the other with random seeds, and now and then three brokers, until the time is over or one differs."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from shared.clock import monotonic
+from tests.chaos.__main__ import play
+from tests.chaos.report import document
+from tests.chaos.run import Options
+
+THREE_BROKERS: Final = 4
+"""Every so manieth run has three brokers."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 when no run differed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.long", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--seconds", type=float, default=120, help="load of each run")
+    parser.add_argument("--rate", type=float, default=60)
+    parser.add_argument("--json", type=Path, help="write all reports there")
+    asked = parser.parse_args(arguments)
+    console, until, reports = Console(), monotonic() + asked.minutes * 60, list[dict[str, object]]()
+    while monotonic() < until:
+        brokers = 3 if len(reports) % THREE_BROKERS == THREE_BROKERS - 1 else 1
+        options = Options(seconds=asked.seconds, rate=asked.rate, seed=secrets.randbelow(10**9), brokers=brokers)
+        console.rule(options.command)
+        outcome = play(options, console)
+        reports.append(document(outcome))
+        if asked.json is not None:
+            asked.json.write_bytes(orjson.dumps(reports, option=orjson.OPT_INDENT_2))
+        console.print(table(reports))
+        if not outcome.passed:
+            return 1
+    return 0
+
+
+def table(reports: Sequence[dict[str, object]]) -> Table:
+    """A line per run."""
+    columns = ("seed", "brokers", "acked", "lost", "extra", "order_violations", "kpi_differences", "differences", "quiet_after_s")
+    shown = Table(*columns, "faults", title="Runs")
+    for found in reports:
+        faults = found["faults"]
+        count = sum(faults.values()) if isinstance(faults, dict) else 0
+        shown.add_row(*(str(found[name]) for name in columns), str(count))
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

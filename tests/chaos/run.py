@@ -1,0 +1,220 @@
+"""One chaos run: platform, load, faults, rest, reconciliation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from deploy.demo.mailbox import Mailbox
+from deploy.local.home import Home
+from shared.clock import monotonic
+from tests.chaos import department, poison, replaying
+from tests.chaos.cases import Cases, Staff
+from tests.chaos.eyes import AWAY, Eyes, await_quiet
+from tests.chaos.faults.campaign import Struck, campaign
+from tests.chaos.ledger import Ledger
+from tests.chaos.load import Load
+from tests.chaos.platform import Platform, running
+from tests.chaos.reconcile import Check, World, reconcile
+from tests.chaos.schedule import plan
+from tests.chaos.story import Story
+from tests.chaos.surveys import Surveys
+from tests.chaos.wire import Caller, Wire
+
+GRACE: Final = 60.0
+"""Seconds after the load in which callers go on trying, and staff finish what they have in hand."""
+LATE_FOR: Final = 30.0
+"""Seconds after the load until which somebody waits for his survey to expire, to answer it then."""
+QUIET: Final = 120.0
+"""Seconds after that within which the platform must have come to rest."""
+REPLAY_AT: Final = 0.45
+"""Share of the load after which the poison is taken away and what is parked is replayed, for the first time."""
+WORKED: Final = 0.35
+"""Share of the tickets that staff work on."""
+SETTINGS: Final = {"FEEDBACK_SURVEY_LIFETIME": "PT1M", "FEEDBACK_SURVEY_DELAY": "PT2S"}
+"""A survey may be answered for a minute, the shortest that the platform allows."""
+TELL_EVERY: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    seconds: float = 60
+    rate: float = 60
+    faults: tuple[str, ...] = ("all",)
+    seed: int = 1
+    brokers: int = 1
+    mutant: str | None = None
+    """A planted bug that the run must find; see mutants.py."""
+
+    @property
+    def command(self) -> str:
+        """What plays it again."""
+        faults = ",".join(self.faults) or "none"
+        mutant = f" --mutant {self.mutant}" if self.mutant else ""
+        return (
+            f"python -m tests.chaos --seconds {self.seconds:g} --rate {self.rate:g} --faults {faults} --seed {self.seed}"
+            f" --brokers {self.brokers}{mutant}"
+        )
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    options: Options
+    ledger: Ledger = field(default_factory=Ledger)
+    struck: list[Struck] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    quiet_after: float | None = None
+    """Seconds from the end of the load and of all work on tickets to rest; None: no rest within the deadline."""
+    deaths: Counter[str] = field(default_factory=Counter)
+    died_by_themselves: list[str] = field(default_factory=list)
+    most_behind: int = 0
+
+    @property
+    def differences(self) -> int:
+        """Over all checks."""
+        return sum(len(check.differences) for check in self.checks)
+
+    @property
+    def passed(self) -> bool:
+        return self.quiet_after is not None and not self.differences and bool(self.checks)
+
+
+Say = Callable[[str], None]
+
+
+async def run(options: Options, home: Home, wrapper: Mapping[str, Sequence[str]], say: Say) -> Outcome:
+    """Run it; what was found is in the outcome, whatever that is."""
+    outcome = Outcome(options)
+    began = monotonic()
+    say(f"starting PostgreSQL, {options.brokers} x Apache Kafka and the services in {home.path}")
+    async with running(home, broker_count=options.brokers, wrapper=wrapper, settings=SETTINGS) as platform, _eyes(platform) as eyes:
+        say(f"ready after {monotonic() - began:.0f} s: {len(platform.processes)} processes")
+        await _Play(platform, eyes, outcome, say).perform()
+    return outcome
+
+
+@asynccontextmanager
+async def _eyes(platform: Platform) -> AsyncIterator[Eyes]:
+    eyes = Eyes(platform)
+    try:
+        yield eyes
+    finally:
+        await eyes.close()
+
+
+class _Play:
+    """The players of one run."""
+
+    def __init__(self, platform: Platform, eyes: Eyes, outcome: Outcome, say: Say) -> None:
+        self._platform = platform
+        self._eyes = eyes
+        self._outcome = outcome
+        self._options = outcome.options
+        self._say = say
+        self._ledger = outcome.ledger
+        self._began = monotonic()
+        self._until = self._began + self._options.seconds + GRACE + 15
+
+    async def perform(self) -> None:
+        """Set up, load and break, rest, reconcile."""
+        platform, ledger, seed = self._platform, self._ledger, self._options.seed
+        wires = {service: Wire(url, connections=64) for service, url in platform.urls.items()}
+        keys = await department.set_up(platform, Caller(wires["tickets"], platform.key("manager"), self._until))
+        replaying.raise_flag(platform)
+        self._began = monotonic()
+        self._until = self._began + self._options.seconds + GRACE
+        story = Story(Random(f"{seed}/story"), ledger, f"c{seed}")
+        load = Load(Caller(wires["intake"], platform.key("bot"), self._until), story, ledger, Random(f"{seed}/load"))
+        staff = Staff(wires["tickets"], keys, platform.key("lead"), self._until)
+        cases = Cases(staff, load, story, ledger, Random(f"{seed}/cases"), WORKED)
+        mailbox = Mailbox(platform.home.path / "mail")
+        customers = Caller(wires["feedback"], "", self._until + GRACE)
+        late_until = self._began + self._options.seconds + LATE_FOR
+        surveys = Surveys(mailbox, customers, ledger, Random(f"{seed}/surveys"), late_until=late_until)
+        telling = asyncio.ensure_future(self._tell())
+        reading = asyncio.ensure_future(surveys.run())
+        try:
+            await asyncio.gather(load.run(self._options.rate, self._options.seconds, cases.opened), self._break(), self._replay_midway())
+            self._tell_once("load and faults are over")
+            await cases.finish()
+            await replaying.replay_all(platform, ledger, monotonic() + QUIET)
+            await self._rest(surveys)
+            reading.cancel()
+            await surveys.finish()
+            await self._reconcile()
+        finally:
+            reading.cancel()
+            telling.cancel()
+            for wire in wires.values():
+                wire.close()
+
+    async def _break(self) -> None:
+        options = self._options
+        if not options.faults:
+            return
+        strikes = plan(options.seed, options.seconds, options.faults, options.brokers)
+        self._outcome.struck = await campaign(self._platform, strikes, options.seed, self._tell_struck)
+
+    async def _replay_midway(self) -> None:
+        await asyncio.sleep(self._options.seconds * REPLAY_AT)
+        await replaying.replay_all(self._platform, self._ledger, monotonic() + self._options.seconds * 0.3)
+        self._tell_once("what was parked has been replayed")
+        replaying.raise_flag(self._platform)
+
+    async def _rest(self, surveys: Surveys) -> None:
+        """Rest is: everything applied, nothing overdue. Then the timers are stopped, so that nothing happens any more, and all is read."""
+        began = monotonic()
+        outstanding = await await_quiet(self._eyes, began + QUIET, overdue=True)
+        if not outstanding:
+            self._outcome.quiet_after = monotonic() - began
+            self._tell_once(f"quiet after {self._outcome.quiet_after:.1f} s")
+            await surveys.finish()
+            timers = [child for child in self._platform.processes.values() if child.role == "timers"]
+            await asyncio.gather(*(child.stop() for child in timers))
+            outstanding = await await_quiet(self._eyes, monotonic() + QUIET, overdue=False)
+        if outstanding:
+            self._outcome.quiet_after = None
+            self._outcome.checks.append(Check("the platform came to rest", outstanding, len(outstanding)))
+
+    async def _reconcile(self) -> None:
+        keeper = self._platform.keeper
+        self._outcome.deaths = Counter(death.name for death in keeper.deaths)
+        self._outcome.died_by_themselves = [f"{death.name} {death.how}" for death in keeper.deaths_by_themselves()]
+        self._outcome.checks += await reconcile(World(self._platform, self._eyes, self._ledger))
+
+    # --- telling people ---
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_EVERY)
+            self._tell_once(await self._lag())
+
+    async def _lag(self) -> str:
+        try:
+            standing = await self._eyes.standing()
+        except AWAY as error:
+            return f"the databases do not answer ({type(error).__name__})"
+        self._outcome.most_behind = max(self._outcome.most_behind, standing.behind)
+        return f"unsent {standing.unsent}, behind {standing.behind}, parked {standing.parked}"
+
+    def _tell_struck(self, struck: Struck) -> None:
+        self._tell_once(f"{'skipped ' if struck.skipped else ''}{struck.name}: {struck.what} ({struck.seconds:.1f} s)")
+
+    def _tell_once(self, text: str) -> None:
+        acked = len(self._ledger.by_reference)
+        self._say(f"{monotonic() - self._began:6.1f} s  accepted {acked:6d}  {text}")
+
+
+def wrappers(mutant: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """What stands before each service: poison where handlers are to refuse, and the mutant's own."""
+    poisoned = dict.fromkeys(poison.SERVICES, poison.WRAPPER)
+    return {service: (*poisoned.get(service, ()), *mutant.get(service, ())) for service in {*poisoned, *mutant}}
