@@ -208,7 +208,7 @@ async def _save(tx: Transaction, reports: Mapping[tuple[str, str, int], Report])
         ON CONFLICT (consumer, topic, part) DO UPDATE
            SET last_seq = excluded.last_seq, last_id = excluded.last_id, expected = excluded.expected,
                expected_at = excluded.expected_at, stamp = excluded.stamp
-         WHERE k.stamp < excluded.stamp
+         WHERE k.stamp <= excluded.stamp
         """,
         [consumer for consumer, _, _ in keys],
         [topic for _, topic, _ in keys],

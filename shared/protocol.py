@@ -207,9 +207,11 @@ class Report:
 def newest(known: Report | None, report: Report) -> Report:
     """What to remember of a consumer: the report with the newest stamp, never the one with the highest number.
 
-    A consumer whose database went back reports a lower number later; the highest would hide that for ever.
+    A consumer whose database went back reports a lower number later; the highest would hide that for ever. What is missing is remembered
+    as it was heard last, whatever the stamp: it is a hint that may come late or twice, and a clock that was ahead for a while must not
+    leave a gap unheard until everybody's time has come there.
     """
-    return report if known is None or report.stamp > known.stamp else known
+    return report if known is None or report.stamp > known.stamp else replace(known, expected=report.expected)
 
 
 def droppable(day_last_seq: int, known: Collection[int], *, all_heard: bool, holds_head: bool) -> bool:

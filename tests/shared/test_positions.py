@@ -44,11 +44,21 @@ async def test_the_newest_report_counts_even_when_it_is_lower(service_database: 
     assert await known(service_database) == (2, None)
 
 
-async def test_a_report_that_comes_late_is_ignored(service_database: Database) -> None:
+async def test_a_report_that_comes_late_moves_no_number(service_database: Database) -> None:
     await keep(service_database, report(9, at=2))
 
-    await keep(service_database, report(7, at=1, expected=8))
+    await keep(service_database, report(7, at=1))
 
+    assert await known(service_database) == (9, None)
+
+
+async def test_a_gap_is_heard_though_an_earlier_report_came_from_a_clock_that_was_ahead(service_database: Database) -> None:
+    await keep(service_database, report(9, at=240))
+
+    await keep(service_database, report(11, at=1, expected=12))
+    assert await known(service_database) == (9, 12)
+
+    await keep(service_database, report(15, at=2))
     assert await known(service_database) == (9, None)
 
 

@@ -59,9 +59,7 @@ class Source:
 
     def hear(self, consumer: str, report: protocol.Report, now: datetime) -> None:
         """A report has arrived."""
-        newest = protocol.newest(self.known.get(consumer), report)
-        if newest is report:
-            self.known[consumer], self.heard_at[consumer] = report, now
+        self.known[consumer], self.heard_at[consumer] = protocol.newest(self.known.get(consumer), report), now
 
     def last_seqs(self) -> list[int]:
         """Where each consumer was last known to stand."""
