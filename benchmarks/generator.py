@@ -26,6 +26,9 @@ from shared.clock import monotonic
 TICK: Final = 0.001
 """Seconds between two looks at what is due in an open loop; the event loop's timers are no finer."""
 
+AFTER_REFUSAL: Final = 1.0
+"""Seconds that a caller of a closed loop waits after a refusal, as Retry-After asks."""
+
 RECONNECT: Final = 0.05
 """Seconds before a broken connection is opened again."""
 
@@ -134,13 +137,15 @@ class Generator:
         """Note an answer; the connection takes the next request."""
         now = monotonic()
         self._statuses[status] += 1
-        if status in self._accepted:
-            self._note(connection.intended_at, now)
-        elif self._measure_from <= connection.intended_at < self._end:
-            self.latencies.append(self._load.grace * 1000)
         if self._load.keep_answers:
             self.answers.append((connection.number, connection.intended_at, now, int(status), body.decode()))
-        self._go_on(connection, now)
+        if status in self._accepted:
+            self._note(connection.intended_at, now)
+            self._go_on(connection, now)
+        else:
+            self._note_refusal(connection.intended_at)
+            pause = AFTER_REFUSAL if self._load.rate is None else 0.0
+            asyncio.get_running_loop().call_later(pause, lambda: self._go_on(connection, monotonic()))
 
     def _note(self, intended_at: float, now: float) -> None:
         self._accepted_in_all += 1
@@ -150,7 +155,13 @@ class Generator:
         if self._measure_from <= intended_at < self._end:
             self.latencies.append((now - intended_at) * 1000)
 
+    def _note_refusal(self, intended_at: float) -> None:
+        if self._measure_from <= intended_at < self._end:
+            self.latencies.append(self._load.grace * 1000)
+
     def _go_on(self, connection: Connection, now: float) -> None:
+        if connection not in self._connections:  # it ended meanwhile
+            return
         if self._backlog:
             self._send(connection, self._backlog.popleft())
         elif self._load.rate is None and now < self._end and not self._all_sent:

@@ -1,8 +1,8 @@
 """What a load is, and what came of it; the generator itself is a process of its own (`generator.py`).
 
-A closed loop has so many callers that each send the next request when the last was answered: it finds the maximum. An open loop sends at
-intended times, whatever the answers do, and latency counts from the intended time: a server that stalls is charged for everybody who would
-have called meanwhile (no coordinated omission).
+A closed loop has so many callers that each send the next request when the last was answered (a refused one waits as it was asked to): it
+finds the maximum. An open loop sends at intended times, whatever the answers do, and latency counts from the intended time: a server that
+stalls is charged for everybody who would have called meanwhile (no coordinated omission).
 """
 
 from __future__ import annotations
