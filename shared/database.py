@@ -149,6 +149,9 @@ def is_transient(error: BaseException) -> bool:
         return state in TRANSIENT_STATES or state.startswith(TRANSIENT_CLASSES)
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, asyncpg.DataError)
+    if isinstance(error, asyncpg.InternalClientError):
+        # what the driver raises when a connection is lost in the middle of a step
+        return True
     # SQLAlchemy's asyncpg dialect wraps the driver's errors; the cause tells which one it was
     if type(error).__module__ == "sqlalchemy.dialects.postgresql.asyncpg" and error.__cause__ is not None:
         return is_transient(error.__cause__)

@@ -12,7 +12,7 @@ from shared.clock import monotonic
 from shared.events.topics import NUMBERED
 from tests.chaos.platform import Platform
 
-AWAY: Final = (OSError, EOFError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY: Final = (OSError, EOFError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 TOO_LONG: Final = "5 seconds"
 """Longer than this nobody waits for a lock, and no transaction is idle, in a platform at rest."""
 

@@ -71,6 +71,7 @@ async def test_a_killed_connection_and_a_deadlock_are_worth_another_try_and_a_bu
     assert is_transient(gone.value)
     assert is_transient(asyncpg.DeadlockDetectedError())
     assert is_transient(asyncpg.DiskFullError())
+    assert is_transient(asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"))
     assert is_transient(TimeoutError())
     assert not is_transient(asyncpg.UniqueViolationError())
     assert not is_transient(ValueError())

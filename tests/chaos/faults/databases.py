@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import asyncpg
 
 from shared.events.topics import consumed_by, produced_by
+from tests.chaos.eyes import AWAY
 from tests.chaos.faults.fault import ANY_CLUSTER, Kind
 
 if TYPE_CHECKING:
@@ -136,9 +137,10 @@ class HotRowLocked:
 
 @asynccontextmanager
 async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """One of our own, as superuser."""
+    """One of our own, as superuser. Raises one of AWAY."""
     sql = await asyncpg.connect(dsn, timeout=30, server_settings={"application_name": "chaos"})
     try:
         yield sql
     finally:
-        await sql.close(timeout=5)
+        with suppress(*AWAY):
+            await sql.close(timeout=5)

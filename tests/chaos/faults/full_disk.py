@@ -18,9 +18,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
-import asyncpg
-
 from deploy.local.child import ChildFailed
+from tests.chaos.eyes import AWAY
 from tests.chaos.faults.databases import connection
 from tests.chaos.faults.fault import ANY_CLUSTER, Kind, Skipped
 from tests.chaos.processes import in_starter
@@ -81,7 +80,7 @@ async def is_refused(postgres: Postgres) -> bool:
     try:
         async with connection(postgres.dsn("postgres")) as sql:
             await sql.execute("INSERT INTO growing SELECT repeat('x', 4000) FROM generate_series(1, 1000)", timeout=3)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+    except AWAY:
         return True
     return False
 
@@ -99,7 +98,7 @@ async def back_again(postgres: Postgres) -> bool:
             async with connection(postgres.dsn("postgres")) as sql:
                 await sql.execute("DROP TABLE IF EXISTS growing; CHECKPOINT", timeout=10)
                 return ended
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except AWAY:
             if asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(0.2)

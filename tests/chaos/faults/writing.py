@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
-import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from shared import kafka
@@ -17,6 +16,7 @@ from shared.database import from_json
 from shared.events.topics import Topic
 from shared.kafka import KafkaSettings
 from shared.kafka.records import OutboxRow, encode
+from tests.chaos.eyes import AWAY
 from tests.chaos.faults.databases import connection
 from tests.chaos.platform import Platform
 
@@ -47,7 +47,7 @@ async def patiently(work: Callable[Given, Awaitable[Done]], *args: Given.args, *
     while True:
         try:
             return await work(*args, **kwargs)
-        except (*kafka.CLIENT_ERRORS, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (*kafka.CLIENT_ERRORS, *AWAY):
             if asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(0.2)
