@@ -74,7 +74,7 @@ async def pool(servers: Servers, worker: str, service: str, location: Path | Non
 
 async def emptied(database: Database) -> None:
     """What follows a test that used the database."""
-    await databases.reset(database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    await databases.reset(database)
 
 
 @pytest.fixture(scope="session")

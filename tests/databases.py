@@ -10,39 +10,37 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from shared import migrations
+from shared.database import Database
 
 _LOCK = 0x74656D70
 """Advisory lock of the worker that migrates a template."""
 
-# what the migrations wrote is kept aside; after a test every table holds exactly that again
+# What the migrations wrote is kept aside; after a test every table holds exactly that again. The function is written out table by table, so
+# that a connection plans it once: it runs after each of thousands of tests.
 _KEEP_ASIDE = """
 CREATE SCHEMA seed;
-CREATE TABLE seed.sequences AS SELECT schemaname, sequencename, last_value FROM pg_sequences WHERE schemaname = 'public';
 DO $$
-DECLARE name text; filled bool;
+DECLARE name text; sequence record; is_called bool; filled bool; columns text; steps text := '';
 BEGIN
   FOR name IN SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
                  AND NOT c.relispartition AND c.relname <> 'alembic_version' LOOP
+    steps := steps || format('IF EXISTS (SELECT 1 FROM public.%1$I) THEN DELETE FROM public.%1$I; END IF;', name);
     EXECUTE format('SELECT EXISTS (SELECT 1 FROM public.%I)', name) INTO filled;
-    IF filled THEN EXECUTE format('CREATE TABLE seed.%I AS TABLE public.%I', name, name); END IF;
-  END LOOP;
-END $$;
-CREATE FUNCTION seed.reset() RETURNS void LANGUAGE plpgsql SET session_replication_role = replica AS $$
-DECLARE name text; filled bool; columns text; sequence record;
-BEGIN
-  FOR name IN SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-                 AND NOT c.relispartition AND c.relname <> 'alembic_version' LOOP
-    EXECUTE format('SELECT EXISTS (SELECT 1 FROM public.%I)', name) INTO filled;
-    IF filled THEN EXECUTE format('DELETE FROM public.%I', name); END IF;
-    IF to_regclass(format('seed.%I', name)) IS NOT NULL THEN
+    IF filled THEN
+      EXECUTE format('CREATE TABLE seed.%1$I AS TABLE public.%1$I', name);
       SELECT string_agg(quote_ident(attname), ', ') INTO columns FROM pg_attribute
        WHERE attrelid = format('public.%I', name)::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '';
-      EXECUTE format('INSERT INTO public.%I (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM seed.%I', name, columns, columns, name);
+      steps := steps
+        || format('INSERT INTO public.%1$I (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM seed.%1$I;', name, columns);
     END IF;
   END LOOP;
-  FOR sequence IN SELECT format('%I.%I', schemaname, sequencename)::regclass AS id, last_value FROM seed.sequences LOOP
-    PERFORM setval(sequence.id, coalesce(sequence.last_value, 1), sequence.last_value IS NOT NULL);
+  FOR sequence IN SELECT format('%I.%I', schemaname, sequencename) AS name, last_value FROM pg_sequences WHERE schemaname = 'public' LOOP
+    is_called := sequence.last_value IS NOT NULL;
+    steps := steps || format('PERFORM setval(%L, %s, %L);', sequence.name, coalesce(sequence.last_value, 1), is_called);
   END LOOP;
+  EXECUTE format(
+    'CREATE FUNCTION seed.reset() RETURNS void LANGUAGE plpgsql SET session_replication_role = replica AS %L', 'BEGIN ' || steps || ' END'
+  );
 END $$;
 """
 
@@ -75,9 +73,10 @@ async def _make_template(
     await admin.execute(f'ALTER DATABASE "{unfinished}" RENAME TO "{template}"')
 
 
-async def reset(url: str) -> None:
+async def reset(database: Database) -> None:
     """Bring every table and sequence back to what the migrations left."""
-    await _with_connection(url, lambda connection: connection.execute("SELECT seed.reset()"))
+    async with database.transaction() as tx:
+        await tx.execute("SELECT seed.reset()")
 
 
 async def _with_connection(url: str, work: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[object]]) -> None:

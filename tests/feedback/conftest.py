@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import uuid4
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from services.feedback.app import create_app
@@ -21,6 +23,7 @@ from shared.database import Database
 from shared.events.envelope import Event
 from shared.events.notification import FeedbackNotificationRequested
 from shared.runtime import Runtime
+from tests.apps import as_new
 from tests.feedback.builders import new_number, reopened, resolved
 from tests.feedback.outbox import told
 
@@ -64,8 +67,8 @@ class Surveys:
         return token
 
 
-@pytest.fixture
-def settings() -> FeedbackSettings:
+@cache
+def usual_settings() -> FeedbackSettings:
     return FeedbackSettings(
         database_url=SecretStr("postgresql://unused"),
         local=True,
@@ -76,14 +79,24 @@ def settings() -> FeedbackSettings:
 
 
 @pytest.fixture
+def settings() -> FeedbackSettings:
+    return usual_settings()
+
+
+@pytest.fixture
 def surveys(feedback_database: Database, settings: FeedbackSettings) -> Surveys:
     return Surveys(feedback_database, Inviting.told_by(settings))
 
 
+@pytest.fixture(scope="session")
+def app_of_run(feedback_pool: Database) -> FastAPI:
+    return create_app(Runtime.for_tests(feedback_pool, usual_settings()))
+
+
 @pytest.fixture
-async def client(feedback_database: Database, settings: FeedbackSettings) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app_of_run: FastAPI, feedback_database: Database, settings: FeedbackSettings) -> AsyncIterator[httpx.AsyncClient]:
     """A caller without a key, as customers are."""
-    app = create_app(Runtime.for_tests(feedback_database, settings))
+    app = as_new(app_of_run, Runtime.for_tests(feedback_database, settings))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://feedback.example") as client:
         yield client
 

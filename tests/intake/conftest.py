@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
@@ -19,13 +20,19 @@ from services.intake.settings import IntakeSettings
 from shared.auth import Role, new_key, store_key
 from shared.database import Database
 from shared.runtime import Runtime
+from tests.apps import as_new
 from tests.intake.builders import incoming, rows, take_one
 
 
+@pytest.fixture(scope="session")
+def settings_of_run(intake_pool: Database, tmp_path_factory: pytest.TempPathFactory) -> IntakeSettings:
+    return IntakeSettings(database_url=SecretStr(str(intake_pool.engine.url)), home=tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture
-def settings(intake_database: Database, tmp_path: Path) -> IntakeSettings:
+def settings(settings_of_run: IntakeSettings, intake_database: Database, tmp_path: Path) -> IntakeSettings:
     """Settings of a process that delivers mails as files."""
-    return IntakeSettings(database_url=SecretStr(str(intake_database.engine.url)), home=tmp_path)
+    return settings_of_run.model_copy(update={"home": tmp_path})
 
 
 @pytest.fixture
@@ -47,12 +54,28 @@ def maildir(settings: IntakeSettings) -> list[Carrier]:
     return carriers_of(settings)
 
 
-@pytest.fixture
-async def app(runtime: Runtime[IntakeSettings]) -> AsyncIterator[FastAPI]:
+@pytest.fixture(scope="session")
+async def app_of_run(intake_pool: Database, settings_of_run: IntakeSettings) -> AsyncIterator[FastAPI]:
     """The application between its start and its end."""
-    app = create_app(runtime)
+    app = create_app(Runtime.for_tests(intake_pool, settings_of_run))
     async with app.router.lifespan_context(app):
         yield app
+
+
+@pytest.fixture
+async def app(app_of_run: FastAPI, settings: IntakeSettings) -> AsyncIterator[FastAPI]:
+    """The application; it remembers nothing of the test before."""
+    runtime: Runtime[IntakeSettings] = app_of_run.state.runtime  # its routes know no other
+    runtime.settings = settings
+    runtime.keys.forget()
+    yield as_new(app_of_run, runtime)
+    await writers_ended()
+
+
+async def writers_ended() -> None:
+    """What was handed in is written, or given up."""
+    if writers := [task for task in asyncio.all_tasks() if task.get_name() == "intake writer"]:
+        await asyncio.wait(writers)
 
 
 @pytest.fixture

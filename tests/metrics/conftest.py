@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.metrics.api import Board
 from services.metrics.app import create_app
 from services.metrics.settings import MetricsSettings
 from shared import auth
 from shared.auth import Role
 from shared.database import Database
 from shared.runtime import Runtime
+from tests.apps import as_new
 
 
 @dataclass
@@ -40,10 +43,26 @@ class Door:
         return client
 
 
-@pytest.fixture
-async def door(metrics_database: Database) -> AsyncIterator[Door]:
+@cache
+def settings() -> MetricsSettings:
     values: dict[str, Any] = {"database_url": "postgresql://not-used/", "signing_key": "k" * 40}
-    door = Door(create_app(Runtime.for_tests(metrics_database, MetricsSettings(**values))), metrics_database)
+    return MetricsSettings(**values)
+
+
+def runtime_over(database: Database) -> Runtime[MetricsSettings]:
+    return Runtime.for_tests(database, settings())
+
+
+@pytest.fixture(scope="session")
+def app_of_run(metrics_pool: Database) -> FastAPI:
+    return create_app(runtime_over(metrics_pool))
+
+
+@pytest.fixture
+async def door(app_of_run: FastAPI, metrics_database: Database) -> AsyncIterator[Door]:
+    runtime = runtime_over(metrics_database)
+    app_of_run.state.board = Board(metrics_database, runtime.settings.zone, runtime.health)
+    door = Door(as_new(app_of_run, runtime), metrics_database)
     yield door
     for client in door.clients:
         await client.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from shared import auth
 from shared.auth import Role
 from shared.database import Database
 from shared.runtime import Runtime
+from tests.apps import as_new
 
 
 @dataclass
@@ -40,10 +42,24 @@ class Door:
         return client
 
 
-@pytest.fixture
-async def door(tickets_database: Database) -> AsyncIterator[Door]:
+@cache
+def settings() -> TicketsSettings:
     values: dict[str, Any] = {"database_url": "postgresql://not-used/", "signing_key": "k" * 40}
-    door = Door(create_app(Runtime.for_tests(tickets_database, TicketsSettings(**values))), tickets_database)
+    return TicketsSettings(**values)
+
+
+def runtime_over(database: Database) -> Runtime[TicketsSettings]:
+    return Runtime.for_tests(database, settings())
+
+
+@pytest.fixture(scope="session")
+def app_of_run(tickets_pool: Database) -> FastAPI:
+    return create_app(runtime_over(tickets_pool))
+
+
+@pytest.fixture
+async def door(app_of_run: FastAPI, tickets_database: Database) -> AsyncIterator[Door]:
+    door = Door(as_new(app_of_run, runtime_over(tickets_database)), tickets_database)
     yield door
     for client in door.clients:
         await client.aclose()
