@@ -138,6 +138,11 @@ class Staff:
         """A request as intake shows it, with the ticket that it became or joined."""
         return _body(await self.get("intake", f"/v1/requests/{reference}"))
 
+    async def dismiss(self, reference: str, reason: str) -> None:
+        """Say that a request was none."""
+        path = f"{self.platform.url('intake')}/v1/requests/{reference}/dismiss"
+        _body(await self.client.post(path, headers=self._key(), json={"reason_code": reason}))
+
     async def file(self, customer_id: str) -> dict[str, Any]:
         """A customer's file; of one who was merged, that of whoever answers for him."""
         return _body(await self.get("intake", f"/v1/customers/{customer_id}"))

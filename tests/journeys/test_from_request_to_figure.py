@@ -71,3 +71,17 @@ async def test_a_survey_is_void_once_its_ticket_was_reopened(
     page = await eventually(lambda: client.get(link), lambda answer: answer.status_code == 410)
     assert number in page.text
     assert "重新" in page.text
+
+
+async def test_a_request_that_was_none_ends_with_its_ticket_and_counts_for_nothing(
+    customer: Customer, agent: Staff, manager: Staff
+) -> None:
+    number = await customer.write("Buy followers now!", channel="community")
+    await agent.ticket(number, "new")
+    await eventually(lambda: manager.kpis(channel="community"), lambda kpis: cases(kpis, "tickets_opened") == 1)
+
+    await agent.dismiss(number, "spam")
+
+    assert (await agent.ticket(number, "cancelled"))["number"] == number
+    await eventually(lambda: manager.kpis(channel="community"), lambda kpis: cases(kpis, "tickets_opened") == 0)
+    await eventually(lambda: agent.request(number), lambda seen: seen["status"]["code"] == "cancelled")
