@@ -53,7 +53,7 @@ class Benchmark(Protocol):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when every figure reaches its target, 1 when one does not, 2 when asked for what is not there."""
+    """0 when every figure reaches its target, 1 when one does not or could not be measured, 2 when asked for what is not there."""
     console = Console()
     asked = _parser().parse_args(arguments)
     known = {name: benchmark for module in ORDER if (benchmark := _load(module)) for name in [benchmark.NAME]}
@@ -90,19 +90,31 @@ def _load(module: str) -> Benchmark | None:
 
 def _run(chosen: Sequence[Benchmark], rounds: int, *, quick: bool, order: Sequence[str], console: Console) -> int:
     entries: list[report.Entry] = []
+    failed: list[str] = []
     with console.status("Starting") as status, Bench(rounds=1 if quick else rounds, quick=quick) as bench:
-        for benchmark in chosen:
-            bench.say = _teller(console, status.update, benchmark.NAME)
-            began_at = monotonic()
-            figures = asyncio.run(benchmark.run(bench))
-            now = real_now().isoformat(timespec="seconds")
-            entries += [report.Entry(benchmark.NAME, now, quick, figure) for figure in figures]
-            console.print(f"[bold]{benchmark.NAME}[/] measured in {monotonic() - began_at:.0f} s", highlight=False)
         facts = machine.examine(bench.postgres)
-    report.keep(entries, order, facts)
+        for index, benchmark in enumerate(chosen, 1):
+            bench.say = _teller(console, status.update, f"{index}/{len(chosen)} {benchmark.NAME}")
+            try:
+                entries += _measure(benchmark, bench, console)
+            except Exception:  # the others are measured all the same, and the exit code tells
+                console.print_exception()
+                failed.append(benchmark.NAME)
+            else:
+                report.keep(entries, order, facts)
     report.show(entries, console)
     console.print(f"All figures: {report.RESULTS}/results.md, figures.json, figures.svg", highlight=False)
-    return 0 if all(entry.figure.ok for entry in entries) else 1
+    if failed:
+        console.print(f"Not measured, because of an error: {', '.join(failed)}", style="red")
+    return 0 if not failed and all(entry.figure.ok for entry in entries) else 1
+
+
+def _measure(benchmark: Benchmark, bench: Bench, console: Console) -> list[report.Entry]:
+    began_at = monotonic()
+    figures = asyncio.run(benchmark.run(bench))
+    console.print(f"[bold]{benchmark.NAME}[/] measured in {monotonic() - began_at:.0f} s", highlight=False)
+    now = real_now().isoformat(timespec="seconds")
+    return [report.Entry(benchmark.NAME, now, bench.quick, figure) for figure in figures]
 
 
 def _teller(console: Console, update: Teller, name: str) -> Teller:

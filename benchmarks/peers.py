@@ -100,6 +100,8 @@ async def _fill(bench: Bench, platform: Platform, size: int) -> None:
     """Through Aftercare's own door, so that the tickets are what they are."""
     bench.say(f"Aftercare: filling up to {size:,} tickets")
     missing = size - int(await _tickets(platform, "SELECT count(*) FROM ticket"))
+    if missing <= 0:
+        return
     calls = requests.batches(platform.url("intake"), platform.headers("service"), size=min(BATCH, missing), name=f"f{size}x")
     count = -(-missing // BATCH)
     measured = await load.run(
