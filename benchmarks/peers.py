@@ -137,6 +137,8 @@ async def _tickets(platform: Platform, sql: str) -> Any:
 class Peer(Server):
     """django-helpdesk, served by gunicorn."""
 
+    start_time = 300.0
+
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         super().__init__("django-helpdesk")
         self._environment = environment
