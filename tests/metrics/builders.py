@@ -344,7 +344,7 @@ def _work(chance: random.Random, story: Story) -> None:
         story.resolved,
         story.resolved,
         lambda: story.closed("no_customer_answer"),
-        lambda: story.cancelled(chance.choice(["withdrawn", "spam", "test"])),
+        lambda: story.cancelled(chance.choice(["withdrawn", "spam", "test", "dismissed"])),
         story.merged,
     ]
     chance.choice(happenings)()
