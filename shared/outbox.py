@@ -12,7 +12,6 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -20,7 +19,7 @@ from asyncpg.pgproto.pgproto import UUID as FastUUID
 
 from shared import errors
 from shared.database import Transaction, to_json
-from shared.events.envelope import FILLER_TYPE, Event
+from shared.events.envelope import FILLER_TYPE, Event, Written
 from shared.protocol import partition_of
 from shared.telemetry import correlation_id, traceparent
 
@@ -66,19 +65,6 @@ class Wakeup:
             return
         finally:
             self._event.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """An event as JSON already: for the few types that are written so often that their service writes them itself.
-
-    ``payload`` is what the contract's own writer gives, byte for byte; a law of the service's tests says so.
-    """
-
-    contract: type[Event]
-    key: str
-    occurred_at: datetime
-    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,14 @@ async def arm(tx: Transaction, timers: Sequence[Timer]) -> None:
     )
 
 
+async def arm_first(tx: Transaction, timers: Sequence[Timer]) -> None:
+    """Set deadlines of subjects that are new: none of theirs can be set yet."""
+    if timers:
+        await tx.copy(
+            "timer", ("kind", "subject", "gen", "due_at"), [(timer.kind, timer.subject, timer.gen, timer.due_at) for timer in timers]
+        )
+
+
 async def cancel(tx: Transaction, kind_subjects: Sequence[tuple[str, str]]) -> None:
     """Remove deadlines; those that are not there are no error."""
     if not kind_subjects:

@@ -48,11 +48,14 @@ def query(text: str) -> str:
 
 def _pieces(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return [piece[:MAX_WORD] for word in _WORD.findall(folded) for piece in _IDEOGRAPHIC.split(word) if piece]
+    words = _WORD.findall(folded)
+    if folded.isascii():
+        return [word[:MAX_WORD] for word in words]
+    return [piece[:MAX_WORD] for word in words for piece in _IDEOGRAPHIC.split(word) if piece]
 
 
 def _is_ideographic(piece: str) -> bool:
-    return _IDEOGRAPHIC.fullmatch(piece) is not None
+    return not piece.isascii() and _IDEOGRAPHIC.fullmatch(piece) is not None
 
 
 def _pairs(run: str) -> list[str]:

@@ -7,6 +7,8 @@ fields, the published schema is closed), consumers tolerant (unknown fields are 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -38,3 +40,16 @@ class Event(Fact):
     def key(self) -> str:
         """Kafka key: what must stay in order. Never a phone number or an address."""
         return str(getattr(self, self.KEY))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An event as JSON already: for the few types that are written so often that their service writes them itself.
+
+    ``payload`` is what the contract's own writer gives, byte for byte; a law of the service's tests says so.
+    """
+
+    contract: type[Event]
+    key: str
+    occurred_at: datetime
+    payload: bytes

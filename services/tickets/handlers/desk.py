@@ -21,7 +21,7 @@ from services.tickets.workflow.ticket import Ticket
 from shared import outbox, telemetry
 from shared.database import Transaction
 from shared.errors import NotFound
-from shared.events.envelope import Event
+from shared.events.envelope import Event, Written
 from shared.events.notification import TicketNotificationRequested
 
 log = telemetry.logger()
@@ -74,7 +74,7 @@ async def _carry_out(
         ticket = docket.record(*advance(ticket, command, by=by, at=at, policy=policy))
     await assigning.save(tx, docket, {}, given)
     ticket = docket[ticket.number]
-    events: Sequence[Event] = docket.events
+    events: Sequence[Event | Written] = docket.events
     if written is not None:
         await words.insert_messages(tx, [_message(docket, written)])
         events = [*events, *_notification(ticket, written, docket.link(ticket.number, ticket.changed_at))]

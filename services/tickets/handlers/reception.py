@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from services.tickets.assignment.staff import Work
@@ -40,12 +42,13 @@ async def receive(tx: Transaction, events: Sequence[Event], tracking: Tracking |
     Raises:
         NotFound: an answer is about a ticket that does not exist.
     """
-    await acquaintance.keep(tx, events)
     requests = [event for event in events if isinstance(event, RequestReceived)]
-    answers = [event for event in events if isinstance(event, SurveyAnswered)]
-    dismissals = [event for event in events if isinstance(event, RequestDismissed)]
+    others = [event for event in events if not isinstance(event, RequestReceived)] if len(requests) < len(events) else []
+    answers = [event for event in others if isinstance(event, SurveyAnswered)]
+    dismissals = [event for event in others if isinstance(event, RequestDismissed)]
+    await acquaintance.keep(tx, others)
     if not requests and not answers and not dismissals:
-        await acquaintance.look_again(tx, events)
+        await acquaintance.look_again(tx, others)
         return
     batch = await _prepare(tx, requests, answers, dismissals, tracking)
     for event in events:
@@ -63,7 +66,7 @@ async def receive(tx: Transaction, events: Sequence[Event], tracking: Tracking |
     await words.insert_messages(tx, batch.messages)
     await candidates.keep_conversations(tx, batch.around.newest)
     await candidates.keep_proofs(tx, batch.around.proofs)
-    await acquaintance.look_again(tx, events)
+    await acquaintance.look_again(tx, others)
     await outbox.append(tx, batch.docket.events)
     log.info("requests_received", count=len(requests), records=len(events), total=len(batch.docket.history))
 
@@ -79,6 +82,7 @@ class _Batch:
     """Requests that already had their effect."""
     tiers: dict[UUID, str]
     assigning: Assigning
+    now: datetime
     particulars: dict[str, Particulars] = field(default_factory=dict)
     learned: dict[str, Particulars] = field(default_factory=dict)
     """What further messages told, by ticket."""
@@ -99,7 +103,7 @@ async def _prepare(
     tracking: Tracking | None,
 ) -> _Batch:
     around = await survey(tx, requests, answers, dismissals)
-    tiers = await words.tiers(tx, {event.customer_id for event in requests})
+    tiers = await words.tiers_under(tx, {id: top for id, (top, _) in around.families.items()})
     expected = [_work(event, tiers) for event in requests] + [work_of(ticket) for ticket in around.tickets.values()]
     dismissed = [number for event in dismissals if (number := around.numbers.get(event.reference)) is not None]
     return _Batch(
@@ -110,6 +114,7 @@ async def _prepare(
         tiers=tiers,
         assigning=await assigning.prepare(tx, expected),
         requests=await words.requests_on(tx, dismissed) if dismissed else {},
+        now=clock.now(),
     )
 
 
@@ -155,8 +160,10 @@ def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: T
         digest=sealed.digest,
         entered_by=event.entered_by,
     )
-    place = batch.assigning.place(number or event.reference, _work(event, batch.tiers, after), clock.now())
-    ticket = batch.docket.open(opening.open_request(request, event.occurred_at, batch.policy, after=after, number=number, place=place))
+    place = batch.assigning.place(number or event.reference, _work(event, batch.tiers, after), batch.now)
+    ticket = batch.docket.open(
+        opening.open_request(request, event.occurred_at.astimezone(UTC), batch.policy, after=after, number=number, place=place)
+    )
     batch.particulars[ticket.number] = _particulars(event)
     batch.around.opened(ticket, event)
     _keep(batch, ticket.number, ticket.version, event, sealed)
@@ -173,10 +180,13 @@ def _join(batch: _Batch, ticket: Ticket, message: messages.Message, event: Reque
 
 
 def _particulars(event: RequestReceived) -> Particulars:
-    product = event.product or Product()
+    product = event.product or _NO_PRODUCT
     return Particulars(
         event.subject, product.model, product.serial_number, product.order_number, product.purchase_date, event.expected_resolution_at
     )
+
+
+_NO_PRODUCT: Final = Product()
 
 
 def _keep(batch: _Batch, number: str, version: int, event: RequestReceived, sealed: words.Seal) -> None:
@@ -211,7 +221,7 @@ async def _take_answer(tx: Transaction, batch: _Batch, event: SurveyAnswered) ->
     answer = Answer(event.episode, event.overall, event.solved)
     if messages.opens_linked(ticket, answer, event.occurred_at, batch.series(ticket)):
         number = opening.linked_number(ticket.series, await loading.next_ordinal(tx, ticket.series))
-        place = batch.assigning.place(number, work_of(ticket), clock.now())
+        place = batch.assigning.place(number, work_of(ticket), batch.now)
         linked = batch.docket.open(opening.open_after_low_answer(ticket, number, event.occurred_at, batch.policy, place=place))
         batch.around.opened(linked, None)
     else:

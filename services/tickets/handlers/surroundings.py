@@ -51,6 +51,8 @@ class Surroundings:
         """Where the message belongs, as things are now."""
         _, persons = self.families[event.customer_id]
         numbers = {number for person in persons for number in self.by_customer.get(person, ())}
+        if not numbers:
+            return None
         return matching.match(self._arrival(event, persons), [self._case(docket[number]) for number in sorted(numbers)])
 
     def ticket(self, reference: str, docket: Docket) -> Ticket | None:
@@ -176,8 +178,11 @@ async def _sieve(tx: Transaction, families: dict[UUID, tuple[UUID, frozenset[UUI
     products: set[Named] = set()
     talking: set[UUID] = set()
     grateful: set[UUID] = set()
+    known = await candidates.with_tickets(tx, {person for _, persons in families.values() for person in persons})
     for event in requests:
         _, persons = families[event.customer_id]
+        if known.isdisjoint(persons):
+            continue
         numbers = (event.product.serial_number, event.product.order_number) if event.product else ()
         products |= {(person, event.type, key) for person in persons for number in numbers if (key := matching.key(number))}
         if event.channel in TALKS:

@@ -48,7 +48,7 @@ proof: Final = Table(
     metadata,
     number("reference", primary_key=True),
     Column("digest", Text, primary_key=True),
-    of_ticket(nullable=False),
+    number(nullable=False),
     Index("proof_of_ticket", "number"),
     comment="keyed digests of what proves the customer of a reference; see shared/events/proof.py",
 )

@@ -21,7 +21,7 @@ def number(name: str = "number", **options: Any) -> Column[Any]:
 
 
 def of_ticket(name: str = "number", **options: Any) -> Column[Any]:
-    """The number of a ticket that is there."""
+    """The number of a ticket that is there. Not in tables that are written with each ticket: see migration 0006."""
     return Column(name, Text(collation="C"), ForeignKey("ticket.number"), **options)
 
 

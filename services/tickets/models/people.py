@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, 
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from services.tickets.assignment.staff import Distribution, Position, Presence, WhenOffline
-from services.tickets.models.columns import metadata, moment, of_ticket, one_of
+from services.tickets.models.columns import metadata, moment, number, one_of
 
 
 def _id(name: str = "id", **options: Any) -> Column[Any]:
@@ -87,7 +87,7 @@ staff_change: Final = Table(
 assignment: Final = Table(
     "assignment",
     metadata,
-    of_ticket(primary_key=True),
+    number(primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False, comment="of the ticket, with this assignment"),
     moment("at", nullable=False),
     Column("actor", Text, nullable=False),

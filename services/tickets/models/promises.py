@@ -7,14 +7,14 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Date, Index, Integer, SmallInteger, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from services.tickets.models.columns import metadata, moment, of_ticket, one_of
+from services.tickets.models.columns import metadata, moment, number, of_ticket, one_of
 from services.tickets.sla import Priority, TargetName
 from services.tickets.sla.calendar import Source
 
 sla_clock: Final = Table(
     "sla_clock",
     metadata,
-    of_ticket(primary_key=True),
+    number(primary_key=True),
     Column("target", Text, primary_key=True),
     moment("started_at", nullable=False),
     Column("budget_ms", BigInteger, nullable=False),

@@ -105,7 +105,7 @@ ticket: Final = Table(
 history: Final = Table(
     "history",
     metadata,
-    of_ticket(primary_key=True),
+    number(primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("type", Text, nullable=False),
     moment("at", nullable=False, comment="when it happened; a breach is dated at its due time"),

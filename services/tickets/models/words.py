@@ -6,13 +6,13 @@ from typing import Final
 
 from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text, Uuid
 
-from services.tickets.models.columns import metadata, moment, of_ticket
+from services.tickets.models.columns import metadata, moment, number
 
 message: Final = Table(
     "message",
     metadata,
     Column("id", Uuid, primary_key=True, comment="of a customer's message: the id of the request, so that none counts twice"),
-    of_ticket(nullable=False),
+    number(nullable=False),
     Column("version", Integer, nullable=False, comment="of the ticket, with this message"),
     Column("author", Text, nullable=False, comment="principal id of staff, or customer"),
     Column("public", Boolean, nullable=False),

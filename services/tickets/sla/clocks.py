@@ -11,7 +11,7 @@ that fires late, twice or never changes nothing about it; it only announces.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -44,6 +44,8 @@ class Clock:
     breached_at: datetime | None = None
     """The due time that was announced as missed; it says nothing about attainment."""
     stopped_at: datetime | None = None
+    _due: datetime | None = field(default=None, init=False, repr=False, compare=False)
+    """When the budget ends while nothing pauses it, once somebody has asked: it is asked several times for every ticket."""
 
     @property
     def is_paused(self) -> bool:
@@ -61,7 +63,12 @@ class Clock:
 
 def due_at(clock: Clock, at: datetime) -> datetime:
     """When the target is due, as known at ``at``: during an open pause it moves along with the time."""
-    return _reached(clock, clock.budget, at)
+    if clock.pauses:
+        return _reached(clock, clock.budget, at)
+    if clock._due is None:
+        object.__setattr__(clock, "_due", _reached(clock, clock.budget, at))
+    assert clock._due is not None
+    return clock._due
 
 
 def warn_at(clock: Clock, at: datetime) -> datetime | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 import asyncpg
@@ -18,7 +19,7 @@ from services.tickets.assignment.routing import TeamVerdict
 from services.tickets.assignment.staff import Agent, Distribution, Presence, Skill, Team, WhenOffline
 from services.tickets.assignment.turns import Verdict
 from services.tickets.workflow.status import OPEN
-from shared.database import Transaction, column, from_json, to_json
+from shared.database import Transaction, from_json, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,22 +150,16 @@ async def insert(tx: Transaction, assignments: Sequence[Assignment]) -> None:
     """Keep assignments with their reasons."""
     if not assignments:
         return
-    decisions = [assignment.decision or Decision() for assignment in assignments]
-    await tx.execute(
-        """
-        INSERT INTO assignment (number, version, at, actor, team, agent, code, reason, needed, teams, candidates)
-        SELECT number, version, at, actor, team, agent, code, reason, CASE WHEN needed <> '' THEN string_to_array(needed, ' ') END,
-               teams, candidates
-          FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                      $10::jsonb[], $11::jsonb[])
-               u(number, version, at, actor, team, agent, code, reason, needed, teams, candidates)
-        """,
-        *(column(assignments, name) for name in ("number", "version", "at", "actor", "team", "agent", "code", "reason")),
-        # codes hold no blanks, and unnest would flatten lists of lists
-        [" ".join(decision.needed) for decision in decisions],
-        [to_json(dict(decision.teams)) for decision in decisions],
-        [to_json(dict(decision.candidates)) for decision in decisions],
-    )
+    await tx.copy("assignment", _COLUMNS, [(*_of_assignment(each), *_reasons(each.decision or Decision())) for each in assignments])
+
+
+_COPIED: Final = ("number", "version", "at", "actor", "team", "agent", "code", "reason")
+_COLUMNS: Final = (*_COPIED, "needed", "teams", "candidates")
+_of_assignment: Final = attrgetter(*_COPIED)
+
+
+def _reasons(decision: Decision) -> tuple[list[str] | None, str, str]:
+    return list(decision.needed) or None, to_json(dict(decision.teams)), to_json(dict(decision.candidates))
 
 
 async def of_ticket(tx: Transaction, number: str) -> list[Assignment]:
@@ -199,5 +194,5 @@ def _assignment(row: asyncpg.Record) -> Assignment:
         teams={id: TeamVerdict(verdict) for id, verdict in from_json(row["teams"]).items()},
         candidates={id: Verdict(verdict) for id, verdict in from_json(row["candidates"]).items()},
     )
-    copied = {name: row[name] for name in ("number", "version", "at", "actor", "team", "agent", "code", "reason")}
+    copied = {name: row[name] for name in _COPIED}
     return Assignment(**copied, decision=decision)

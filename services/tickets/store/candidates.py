@@ -32,10 +32,13 @@ class Traits:
 
 async def families(tx: Transaction, customer_ids: Collection[UUID]) -> dict[UUID, tuple[UUID, frozenset[UUID]]]:
     """Of each customer: the id under which he is found now, and all ids of the same person."""
+    # nearly everybody has one id: only the others are looked up
     rows = await tx.fetch(
         """
         WITH RECURSIVE up(start, id) AS (
-            SELECT id, id FROM unnest($1::uuid[]) AS given(id)
+            SELECT customer_id, customer_id FROM customer_alias WHERE customer_id = ANY($1::uuid[])
+             UNION
+            SELECT into_customer_id, into_customer_id FROM customer_alias WHERE into_customer_id = ANY($1::uuid[])
              UNION
             SELECT up.start, a.into_customer_id FROM up JOIN customer_alias a ON a.customer_id = up.id
         ), down(start, top, id) AS (
@@ -47,8 +50,16 @@ async def families(tx: Transaction, customer_ids: Collection[UUID]) -> dict[UUID
         """,
         list(customer_ids),
     )
-    alone = {id: (id, frozenset({id})) for id in customer_ids}
+    alone = {id: (id, frozenset((id,))) for id in customer_ids}
     return alone | {_uuid(row["start"]): (_uuid(row["top"]), frozenset(map(_uuid, row["ids"]))) for row in rows}
+
+
+async def with_tickets(tx: Transaction, customer_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these customers who have a ticket, in whatever status."""
+    rows = await tx.fetch(
+        "SELECT id FROM unnest($1::uuid[]) AS c(id) WHERE EXISTS (SELECT FROM ticket t WHERE t.customer_id = c.id)", list(customer_ids)
+    )
+    return {row["id"] for row in rows}
 
 
 async def lock_customers(tx: Transaction, ids: Collection[UUID]) -> None:

@@ -12,7 +12,7 @@ from services.tickets import sla
 from services.tickets.sla import Clock, Pause, ServiceLevels, TargetName
 from services.tickets.store.levels import service_levels
 from services.tickets.workflow.ticket import Ticket
-from shared.database import Transaction, column
+from shared.database import Transaction
 
 Clocks = Mapping[TargetName, Clock]
 ClockRow = tuple[str, TargetName, Clock]
@@ -70,8 +70,8 @@ def _clock(row: asyncpg.Record, levels: ServiceLevels, pauses: Pauses) -> Clock:
 async def save_fresh(tx: Transaction, fresh: Sequence[Ticket]) -> None:
     """Write the clocks of tickets that are new."""
     rows = [(ticket.number, target, clock) for ticket in fresh for target, clock in ticket.clocks.items()]
-    await _write(tx, rows)
-    await _write_pauses(tx, [(number, target, 0, clock) for number, target, clock in rows])
+    await tx.copy("sla_clock", _COLUMNS, [_row(*row) for row in rows])
+    await _write_pauses(tx, [(number, target, 0, clock) for number, target, clock in rows if clock.pauses])
 
 
 async def save_changed(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> None:
@@ -95,28 +95,26 @@ def _first_changed_pause(old: Clock | None, clock: Clock) -> int:
 
 
 async def _write(tx: Transaction, rows: Sequence[ClockRow]) -> None:
-    clocks = [clock for _, _, clock in rows]
-    promises = [clock.promise for clock in clocks]
-    await tx.execute(
-        _WRITE,
-        [number for number, _, _ in rows],
-        [target for _, target, _ in rows],
-        column(clocks, "started_at"),
-        [sla.milliseconds(clock.budget) for clock in clocks],
-        [promise.policy.id for promise in promises],
-        [promise.policy.version for promise in promises],
-        [promise.hours.id for promise in promises],
-        [promise.hours.version for promise in promises],
-        column(promises, "edition"),
-        [sla.due_at(clock, clock.started_at) for clock in clocks],
-        [sla.milliseconds(sla.paused_time(clock, clock.started_at)) for clock in clocks],
-        *(column(clocks, name) for name in ("met_at", "warned_at", "breached_at", "stopped_at")),
+    await tx.execute(_WRITE, *(list(values) for values in zip(*(_row(*row) for row in rows), strict=True)))
+
+
+def _row(number: str, target: TargetName, clock: Clock) -> tuple[Any, ...]:
+    policy, hours = clock.promise.policy, clock.promise.hours
+    return (
+        *(number, target, clock.started_at, sla.milliseconds(clock.budget)),
+        *(policy.id, policy.version, hours.id, hours.version, clock.promise.edition),
+        *(sla.due_at(clock, clock.started_at), sla.milliseconds(sla.paused_time(clock, clock.started_at))),
+        *(clock.met_at, clock.warned_at, clock.breached_at, clock.stopped_at),
     )
 
 
-_WRITE: Final = """
-INSERT INTO sla_clock (number, target, started_at, budget_ms, policy, policy_row, calendar, calendar_row, policy_version, due_at, paused_ms,
-                       met_at, warned_at, breached_at, stopped_at)
+_COLUMNS: Final = (
+    "number", "target", "started_at", "budget_ms", "policy", "policy_row", "calendar", "calendar_row", "policy_version", "due_at",
+    "paused_ms", "met_at", "warned_at", "breached_at", "stopped_at",
+)  # fmt: skip
+
+_WRITE: Final = f"""
+INSERT INTO sla_clock ({", ".join(_COLUMNS)})
 SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::int[], $7::text[], $8::int[], $9::int[],
                      $10::timestamptz[], $11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[])
     ON CONFLICT (number, target) DO UPDATE

@@ -20,11 +20,11 @@ _ADAPTERS: Final[Mapping[str, TypeAdapter[Fact]]] = {name: TypeAdapter(fact) for
 
 def to_row(fact: Fact) -> str:
     """What the history keeps of a fact."""
-    held = {name: promise for name in _PROMISES if isinstance(promise := getattr(fact, name, None), Promise)}
-    if not held:
-        return to_json(fact)
     fields = {name: getattr(fact, name) for name in fact.__slots__}
-    return to_json(fields | {name: _reference(promise) for name, promise in held.items()})
+    for name in _PROMISES:
+        if isinstance(promise := fields.get(name), Promise):
+            fields[name] = _reference(promise)
+    return to_json(fields)
 
 
 def from_row(type: str, data: str, levels: ServiceLevels) -> Fact:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 from services.tickets import search
@@ -51,35 +52,30 @@ async def save(tx: Transaction, docket: Docket, particulars: Mapping[str, Partic
         await _insert(tx, fresh, [particulars.get(ticket.number, _NOTHING) for ticket in fresh])
         await clocks.save_fresh(tx, fresh)
     await _insert_history(tx, docket.history)
-    await _set_timers(tx, [(None, ticket) for ticket in fresh] + [(before, after) for before, after in changed])
+    await _move_timers(tx, changed)
+    await _set_first_timers(tx, fresh)
 
 
 _NOTHING: Final = Particulars()
 
 
 async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequence[Particulars]) -> None:
-    await tx.execute(
-        """
-        INSERT INTO ticket (number, series, version, status, customer_id, channel, locale, tier, type, step, priority, category, root_topic,
-                            product_model, batch, team, assignee, opened_at, changed_at, episode, linked_to, subject, product_named,
-                            serial_number, order_number, purchase_date, expected_resolution_at, words, next_due_at,
-                            entered_by, closed_at)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
-                             $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-                             $18::timestamptz[], $19::timestamptz[], $20::int[], $21::text[], $22::text[], $23::text[], $24::text[],
-                             $25::text[], $26::text[], $27::timestamptz[], $28::tsvector[], $29::timestamptz[], $30::text[],
-                             $31::timestamptz[])
-        """,
-        *(column(fresh, name) for name in ("number", "series", "version", "status", "customer_id", "channel", "locale", "tier", "type")),
-        *(column(fresh, name) for name in ("step", "priority", "category", "root_topic", "product_model", "batch", "team", "assignee")),
-        *(column(fresh, name) for name in ("opened_at", "changed_at", "episode", "linked_to")),
-        *(column(particulars, name) for name in ("subject", "product_named", "serial_number", "order_number", "purchase_date")),
-        column(particulars, "expected_resolution_at"),
-        [" ".join(search.words(searched(each))) for each in particulars],
-        [next_due(ticket) for ticket in fresh],
-        column(fresh, "entered_by"),
-        column(fresh, "closed_at"),
-    )
+    rows = [
+        (*_of_ticket(ticket), *_of_particulars(each), " ".join(search.words(searched(each))), next_due(ticket))
+        for ticket, each in zip(fresh, particulars, strict=True)
+    ]
+    await tx.copy("ticket", (*_TICKET, *_PARTICULARS, "words", "next_due_at"), rows)
+
+
+# what a ticket of the same transaction cannot have yet (a resolution, a wait) is what the columns are without being named
+_TICKET: Final = (
+    "number", "series", "version", "status", "customer_id", "channel", "locale", "tier", "type", "step", "priority", "category",
+    "root_topic", "product_model", "batch", "team", "assignee", "opened_at", "changed_at", "episode", "linked_to", "entered_by",
+    "closed_at",
+)  # fmt: skip
+_PARTICULARS: Final = ("subject", "product_named", "serial_number", "order_number", "purchase_date", "expected_resolution_at")
+_of_ticket: Final = attrgetter(*_TICKET)
+_of_particulars: Final = attrgetter(*_PARTICULARS)
 
 
 def searched(each: Particulars) -> str:
@@ -120,27 +116,22 @@ async def _update(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> 
 
 
 async def _insert_history(tx: Transaction, history: Sequence[tuple[str, Change]]) -> None:
-    changes = [change for _, change in history]
-    await tx.execute(
-        """
-        INSERT INTO history (number, version, type, at, actor, data)
-        SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[])
-        """,
-        [number for number, _ in history],
-        column(changes, "version"),
-        [NAMES[type(change.fact)] for change in changes],
-        column(changes, "at"),
-        column(changes, "actor"),
-        [to_row(change.fact) for change in changes],
+    rows = [(number, change.version, NAMES[type(change.fact)], change.at, change.actor, to_row(change.fact)) for number, change in history]
+    await tx.copy("history", ("number", "version", "type", "at", "actor", "data"), rows)
+
+
+async def _set_first_timers(tx: Transaction, fresh: Sequence[Ticket]) -> None:
+    await timers.arm_first(
+        tx, [Timer(kind, ticket.number, ticket.version, due) for ticket in fresh for kind, due in deadlines(ticket).items()]
     )
 
 
-async def _set_timers(tx: Transaction, tickets: Sequence[tuple[Ticket | None, Ticket]]) -> None:
+async def _move_timers(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> None:
     """Make the timers what the tickets' deadlines are. The version is the generation: who read a timer before it moved does not fire it."""
     armed: list[Timer] = []
     cancelled: list[tuple[str, str]] = []
-    for before, after in tickets:
-        old, new = deadlines(before) if before else {}, deadlines(after)
+    for before, after in changed:
+        old, new = deadlines(before), deadlines(after)
         armed += [Timer(kind, after.number, after.version, due) for kind, due in new.items() if old.get(kind) != due]
         cancelled += [(kind, after.number) for kind in old if kind not in new]
     await timers.cancel(tx, cancelled)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.tickets.store.customers import canonical
@@ -15,8 +16,7 @@ from shared.database import Transaction, column
 DEFAULT_TIER = "standard"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message on a ticket; ``version`` is the ticket's with this message, ``author`` a principal's id or the word customer."""
 
     id: UUID
@@ -59,15 +59,7 @@ async def insert_messages(tx: Transaction, messages: Sequence[Message]) -> None:
     """Keep messages; those that joined a ticket under a service number of their own make it an alias."""
     if not messages:
         return
-    await tx.execute(
-        """
-        INSERT INTO message (id, number, version, author, public, at, channel, reference, text, truncated, salt, received_at, entered_by)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::bool[], $6::timestamptz[], $7::text[], $8::text[],
-                             $9::text[], $10::bool[], $11::bytea[], $12::timestamptz[], $13::text[])
-        """,
-        *(column(messages, name) for name in ("id", "number", "version", "author", "public", "at", "channel", "reference", "text")),
-        *(column(messages, name) for name in ("truncated", "salt", "received_at", "entered_by")),
-    )
+    await tx.copy("message", Message._fields, messages)
     aliases = [message for message in messages if message.reference not in (None, message.number)]
     if aliases:
         await tx.execute(
@@ -101,7 +93,11 @@ async def known_messages(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
 
 async def tiers(tx: Transaction, customer_ids: Collection[UUID]) -> dict[UUID, str]:
     """Tier of each customer that is known; of one who was merged, that of the customer under whom he is found now."""
-    tops = await canonical(tx, customer_ids)
+    return await tiers_under(tx, await canonical(tx, customer_ids))
+
+
+async def tiers_under(tx: Transaction, tops: Mapping[UUID, UUID]) -> dict[UUID, str]:
+    """The same, where it is known already under whom each customer is found."""
     rows = await tx.fetch("SELECT id, tier FROM customer WHERE id = ANY($1)", list({*tops, *tops.values()}))
     known = {row["id"]: row["tier"] for row in rows}
     # the other one's file may not have been told of yet: then his own tier holds

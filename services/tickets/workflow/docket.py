@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from services.tickets.proof import Tracking
-from services.tickets.workflow.announce import announce, announce_opening
+from services.tickets.workflow.announce import announce
 from services.tickets.workflow.changes import Change
 from services.tickets.workflow.evolution import evolve, opened
 from services.tickets.workflow.notices import notice
 from services.tickets.workflow.ticket import Ticket
-from shared.events.envelope import Event
+from services.tickets.workflow.writing import write_opening
+from shared.events.envelope import Event, Written
 
 
 class Docket:
@@ -22,7 +23,7 @@ class Docket:
         self._before: dict[str, Ticket] = dict(tickets or {})
         self._tickets: dict[str, Ticket] = dict(self._before)
         self.history: list[tuple[str, Change]] = []
-        self.events: list[Event] = []
+        self.events: list[Event | Written] = []
         self._tracking = tracking
 
     def __getitem__(self, number: str) -> Ticket:
@@ -47,7 +48,7 @@ class Docket:
         ticket = opened(opening)
         self._tickets[ticket.number] = ticket
         self.history.append((ticket.number, opening))
-        self.events.append(announce_opening(ticket, opening))
+        self.events.append(write_opening(ticket, opening))
         return ticket
 
     def record(self, after: Ticket, changes: Iterable[Change]) -> Ticket:

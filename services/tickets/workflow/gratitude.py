@@ -21,6 +21,8 @@ _POLITENESS: Final = (
 )
 _ONE: Final = re.compile("|".join(_THANKS))
 _ALL: Final = re.compile(rf"(?:(?:{'|'.join((*_THANKS, *_POLITENESS))})\s*)+")
+_HINT: Final = re.compile("thank|thx|cheers|appreciated|[谢謝]|感恩|辛苦")
+"""Some part of which stands in every phrase of thanks: most messages are put aside by it."""
 _LONGEST: Final = 80
 
 
@@ -28,7 +30,10 @@ def is_only_thanks(text: str) -> bool:
     """True when nothing remains of the text without its words of thanks and politeness, marks and pictographs."""
     if len(text) > _LONGEST:
         return False
-    words = " ".join("".join(character if _is_word(character) else " " for character in text.casefold()).split())
+    folded = text.casefold()
+    if _HINT.search(folded) is None:
+        return False
+    words = " ".join("".join(character if _is_word(character) else " " for character in folded).split())
     return _ONE.search(words) is not None and _ALL.fullmatch(words) is not None
 
 
