@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaTimeoutError
 
 from shared.events.topics import NUMBERED, PARTITIONS, POSITIONS_TOPIC, Kind, Topic
 from shared.kafka import KafkaSettings, close, new_reader
@@ -107,11 +108,21 @@ async def _await_leaders(settings: KafkaSettings, names: Sequence[str]) -> None:
     try:
         await reader.start()
         async with asyncio.timeout(LEADER_TIMEOUT):
-            await reader.end_offsets([TopicPartition(name, part) for name in names for part in range(PARTITIONS)])
+            await _ends_told(reader, [TopicPartition(name, part) for name in names for part in range(PARTITIONS)])
     except TimeoutError as error:
         raise TopicRefused(f"not every partition has a leader {LEADER_TIMEOUT:.0f} s after its creation") from error
     finally:
         await close(reader)
+
+
+async def _ends_told(reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
+    """The client's own patience is that of one request; a broker on a busy machine may need several."""
+    while True:
+        try:
+            await reader.end_offsets(partitions)
+        except KafkaTimeoutError:
+            continue
+        return
 
 
 async def _describe(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> list[Described]:
