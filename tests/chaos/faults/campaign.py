@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -41,6 +42,8 @@ async def campaign(platform: Platform, strikes: Sequence[Strike], seed: int, tel
     Args:
         tell: called after each strike.
     """
+    # it tells every attempt to reach a broker that a fault has taken away
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     began, done = monotonic(), list[Struck]()
 
     async def strike_all(mine: Sequence[tuple[int, Strike]]) -> None:

@@ -130,7 +130,10 @@ class HotRowLocked:
         rows, seconds = random.choice(hot_rows()), random.uniform(2, 9)
         async with connection(platform.postgres.dsn(rows.service)) as sql, sql.transaction():
             await sql.execute("SET LOCAL lock_timeout = '20s'; SET LOCAL statement_timeout = '25s'")
-            await sql.fetch(rows.sql)
+            try:
+                await sql.fetch(rows.sql)
+            except asyncpg.LockNotAvailableError:
+                return f"{rows.what} were not to be had"
             await asyncio.sleep(seconds)
         return f"{rows.what} for {seconds:.1f} s"
 

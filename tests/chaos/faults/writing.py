@@ -18,9 +18,10 @@ from shared.kafka import KafkaSettings
 from shared.kafka.records import OutboxRow, encode
 from tests.chaos.eyes import AWAY
 from tests.chaos.faults.databases import connection
+from tests.chaos.faults.fault import Skipped
 from tests.chaos.platform import Platform
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 120.0
 """Seconds for which a database or a broker that another fault has taken away is waited for."""
 
 Done = TypeVar("Done")
@@ -42,14 +43,18 @@ def copy_of(row: OutboxRow) -> Forged:
 
 
 async def patiently(work: Callable[Given, Awaitable[Done]], *args: Given.args, **kwargs: Given.kwargs) -> Done:
-    """Do it as soon as the database or the broker that it needs is there."""
+    """Do it as soon as the database or the broker that it needs is there.
+
+    Raises:
+        Skipped: other faults kept them away for too long.
+    """
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         try:
             return await work(*args, **kwargs)
-        except (*kafka.CLIENT_ERRORS, *AWAY):
+        except (*kafka.CLIENT_ERRORS, *AWAY) as error:
             if asyncio.get_running_loop().time() > deadline:
-                raise
+                raise Skipped(f"what it needs was away for {PATIENCE:.0f} s ({type(error).__name__})") from error
         await asyncio.sleep(0.2)
 
 
