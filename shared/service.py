@@ -25,7 +25,7 @@ from sqlalchemy import MetaData
 
 from shared import clock, http, idempotency, migrations, retention, telemetry
 from shared.backoff import pause
-from shared.consumer import Consumer, Handle, Stuck
+from shared.consumer import Consumer, Handle, Read, Stuck, read_contract
 from shared.consumer import figures as consumer_figures
 from shared.database import is_transient
 from shared.events.envelope import Event
@@ -62,6 +62,10 @@ class Service(Generic[S]):
     """Makes the handler of consumed events."""
     reads: Collection[type[Event]] | None = None
     """The types of events that it looks at; None: all of its topics."""
+    read: Read = read_contract
+    """How it reads their bodies."""
+    batch: int = 500
+    """Records of one transaction at most, when many wait."""
     timers: Callable[[Runtime[S]], TimerSpec] | None = None
     """Makes what the timers do."""
     loops: Mapping[str, Callable[[Runtime[S], asyncio.Event], Awaitable[None]]] = field(default_factory=dict)
@@ -175,7 +179,16 @@ def _consume(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
         where = kafka_settings(runtime)
         handle = make_handler(runtime)
         consumer = Consumer(
-            runtime.database, service.name, settings.ordinal, topics, handle, where, reads=service.reads, wakeup=runtime.wakeup
+            runtime.database,
+            service.name,
+            settings.ordinal,
+            topics,
+            handle,
+            where,
+            reads=service.reads,
+            read=service.read,
+            wakeup=runtime.wakeup,
+            max_records=service.batch,
         )
         try:
             await consumer.run(stop)

@@ -113,7 +113,7 @@ async def _replay(service: str, key: dead_letter.LogKey, *, by: str, reason: str
     assert described.handle is not None, "a service with dead letters has a handler"
     async with database_of(service) as database:
         handle = described.handle(Runtime(described.settings(), database))
-        return await dead_letter.replay(database, apply_with(handle), key, by=by, reason=reason)
+        return await dead_letter.replay(database, apply_with(handle, described.read), key, by=by, reason=reason)
 
 
 async def _discard(service: str, topic: str, part: int, seq: int, *, by: str, reason: str) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from services.metrics.app import create_app
-from services.metrics.consumer import make_handler
+from services.metrics.consumer import make_handler, read
 from services.metrics.models import metadata
 from services.metrics.rebuild import keep_current
 from services.metrics.settings import MetricsSettings
 from shared.runtime import AnyRuntime
 from shared.service import Service, main
+
+BATCH: Final = 4_000
+"""Events of one transaction when many wait: sums of many events touch hardly more rows than those of few."""
 
 
 async def _keep_figures_current(runtime: AnyRuntime, stop: asyncio.Event) -> None:
@@ -26,6 +29,8 @@ SERVICE: Final = Service(
     migrations=Path(__file__).parent / "migrations",
     app=create_app,
     handle=make_handler,
+    read=read,
+    batch=BATCH,
     loops={"figures": _keep_figures_current},
 )
 

@@ -51,7 +51,7 @@ async def prove(database: Database) -> Proof:
     async with log.snapshot(database) as tx:
         version = (await generations.active(tx)).version
         found = await handlers.differences(tx, version)
-        rows = await tx.fetchval("SELECT count(*) FROM kpi_rollup WHERE projection_version = $1 AND n <> 0", version)
+        rows = await tx.fetchval("SELECT count(*) FROM kpi_rollup WHERE projection_version = $1 AND counts <> '{}'", version)
         entries = sum(held for held, _ in (await log.vector(tx)).values())
     return Proof(version, entries, rows, found)
 
@@ -123,10 +123,12 @@ async def _database() -> AsyncIterator[Database]:
 
 def _print_proof(proof: Proof) -> None:
     if proof.differences:
-        table = Table(Column("figure", no_wrap=True), "dimension", "value", "quarter hour", "measure", "event log", "rollup")
+        table = Table(Column("figure", no_wrap=True), "dimension", "value", "from", "hours", "measure", "event log", "rollup")
         for found in proof.differences[:SHOWN]:
             when = found.bucket_start.strftime("%Y-%m-%d %H:%MZ")
-            table.add_row(found.kpi, found.dimension, found.value, when, found.measure, str(found.expected), str(found.actual))
+            table.add_row(
+                found.kpi, found.dimension, found.value, when, f"{found.span / 4:g}", found.measure, str(found.expected), str(found.actual)
+            )
         Console().print(table)
     counted = f"{proof.rows} rows of projection {proof.projection_version} against {proof.entries} events"
     Console().print(f"{len(proof.differences)} differences; compared {counted}.", highlight=False)

@@ -35,7 +35,7 @@ event_log = Table(
     Column("type", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("event_time", DateTime(timezone=True), nullable=False, comment="when it happened"),
-    Column("data", JSONB, nullable=False, comment="the fields that services/metrics/reduction.py allows"),
+    Column("data", JSONB, nullable=False, comment="the fields that services/metrics/reduction allows"),
     comment="every event, reduced; append-only, kept for ever",
 )
 
@@ -44,7 +44,12 @@ projection = Table(
     metadata,
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("status", Text, nullable=False),
-    Column("definitions", JSONB, nullable=False, comment="version of each key figure's definition that the rows were built by"),
+    Column(
+        "definitions",
+        JSONB,
+        nullable=False,
+        comment="version of each key figure's definition, and of the rows' form, that they were built by",
+    ),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("activated_at", DateTime(timezone=True)),
     Column("as_of", JSONB, comment="positions at which it stopped, when a release counts otherwise; null: it goes on"),
@@ -55,45 +60,47 @@ projection = Table(
     comment="generations of facts and rollups",
 )
 
+_COUNTS: Final = (
+    "by figure and measure: count; numerator, denominator; score_<n>; <clock>_ms, <clock>_<class>. What went back to 0 is left out, and a "
+    "row without counts means nothing"
+)
+
 fact = Table(
     "fact",
     metadata,
     Column("projection_version", Integer, primary_key=True, autoincrement=False),
     Column("kind", Text, primary_key=True, comment="request, ticket, survey, customer"),
     Column("id", Text, primary_key=True),
-    Column("facts", JSONB, nullable=False),
+    Column("facts", Text, nullable=False, comment="a document of services/metrics/facts/coding.py; nobody asks it questions in SQL"),
     comment="what is known about one subject, merged from its events",
     postgresql_with={"fillfactor": "70"},
 )
+
+DIMENSIONS: Final = ("channel", "type", "priority", "team", "agent", "tier")
 
 kpi_rollup = Table(
     "kpi_rollup",
     metadata,
     Column("projection_version", Integer, primary_key=True, autoincrement=False),
-    Column("kpi", Text, primary_key=True),
     Column("dimension", Text, primary_key=True, comment="total, or one of channel, type, priority, team, agent, tier"),
-    Column("bucket", Integer, primary_key=True, autoincrement=False, comment="quarter hours since 1970 UTC"),
+    Column("span", SmallInteger, primary_key=True, autoincrement=False, comment="quarter hours: 1 (of the total alone), 4, 96"),
+    Column("bucket", Integer, primary_key=True, autoincrement=False, comment="the first of them; quarter hours since 1970 UTC"),
     Column("value", Text, primary_key=True, comment="of the dimension; empty = none"),
-    Column("measure", Text, primary_key=True, comment="count; numerator, denominator; score_<n>; <clock>_ms, <clock>_<class>"),
-    Column("n", BigInteger, nullable=False, comment="rows that went back to 0 stay and mean nothing"),
-    comment="key figures as integers in quarter hours",
-    # counts of the running quarter hour change with every batch: room for the next version of a row beside it (HOT)
+    Column("counts", JSONB, nullable=False, comment=_COUNTS),
+    comment="key figures as integers, by quarter hour, hour and day",
+    # counts of the running hour change with every batch: room for the next version of a row beside it (HOT)
     postgresql_with={"fillfactor": "50"},
 )
-
-DIMENSIONS: Final = ("channel", "type", "priority", "team", "agent", "tier")
 
 kpi_cell = Table(
     "kpi_cell",
     metadata,
     Column("projection_version", Integer, primary_key=True, autoincrement=False),
-    Column("kpi", Text, primary_key=True),
     Column("bucket", Integer, primary_key=True, autoincrement=False, comment="quarter hours since 1970 UTC"),
-    Column("measure", Text, primary_key=True, comment="as in kpi_rollup"),
     *(Column(name, Text, primary_key=True, comment="empty = none") for name in DIMENSIONS),
-    Column("n", BigInteger, nullable=False, comment="cells that went back to 0 stay and mean nothing"),
+    Column("counts", JSONB, nullable=False, comment=_COUNTS),
     comment="key figures as integers in quarter hours, by all dimensions at once: for filters and two dimensions",
-    postgresql_with={"fillfactor": "50"},
+    postgresql_with={"fillfactor": "85"},
 )
 
 open_span = Table(

@@ -17,7 +17,7 @@ from shared.clock import monotonic, real_now
 from shared.consumer import figures, positions
 from shared.consumer.batch import Batches, BreakerOpened, Committed, Polled, is_waited_out
 from shared.consumer.member import ClientFailed, Member, Records
-from shared.consumer.received import Arrived, Handle, Received, apply_with, arrive
+from shared.consumer.received import Arrived, Handle, Read, Received, apply_with, arrive, read_contract
 from shared.database import Database, is_transient
 from shared.events.envelope import Event
 from shared.events.topics import Topic
@@ -26,7 +26,7 @@ from shared.outbox import Log
 from shared.positions import Reporter
 from shared.protocol import Report
 
-__all__ = ["Consumer", "Handle", "Received", "Stuck", "apply_with"]
+__all__ = ["Consumer", "Handle", "Read", "Received", "Stuck", "apply_with", "read_contract"]
 
 _log = telemetry.logger()
 
@@ -55,6 +55,7 @@ class Consumer:
         settings: kafka.KafkaSettings,
         *,
         reads: Collection[type[Event]] | None = None,
+        read: Read = read_contract,
         wakeup: Callable[[], None] | None = None,
         max_records: int = 500,
         poll_timeout: float = 0.2,
@@ -67,6 +68,7 @@ class Consumer:
         Args:
             ordinal: number of this instance, stable over restarts: its name in the group.
             reads: the types that the handler looks at; None: all. Others are numbered and counted, not decoded.
+            read: how a body becomes what the handler gets.
             wakeup: called after each COMMIT, for the relay of this process.
             stop_retry: after so long a stopped log is tried again; it stops again while the reason is still there.
         """
@@ -76,6 +78,7 @@ class Consumer:
         self._topics = {topic.name: topic for topic in topics}
         self._settings = settings
         self._reads = None if reads is None else frozenset(reads)
+        self._read = read
         self._wakeup = wakeup
         self._max_records = max_records
         self._poll_timeout = poll_timeout
@@ -183,7 +186,7 @@ class Consumer:
             records = [record for each in polled[log] if (record := decode(self._topics[log[0]], each)) is not None]
             if foreign := len(polled[log]) - len(records):
                 figures.FOREIGN.labels(self._service, log[0]).inc(foreign)
-            arrived.extend(arrive(record, self._reads) for record in records)
+            arrived.extend([arrive(record, self._reads, self._read) for record in records])
         return Polled(tuple(arrived), {log: records[-1].offset + 1 for log, records in polled.items()})
 
     async def _apply(self, member: Member, batch: Polled) -> None:

@@ -217,5 +217,10 @@ def _stand(result: Committed) -> Stand:
 
 def _traceparent(admitted: _Admitted) -> str | None:
     """The trace that all records of the batch belong to, if they do."""
-    found = {arrived.record.headers.get("traceparent") for arrived in admitted.accepted}
-    return found.pop() if len(found) == 1 else None
+    found: str | None = None
+    for number, arrived in enumerate(admitted.accepted):
+        parent = arrived.record.headers.get("traceparent")
+        if number and parent != found:
+            return None
+        found = parent
+    return found

@@ -5,11 +5,11 @@ A record without its topic's source, or without a number, is not ours, whoever w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Final
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -38,8 +38,7 @@ class OutboxRow:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
+class LogRecord(NamedTuple):
     """A record of a numbered log as a consumer meets it; the body is still bytes."""
 
     log: Log
@@ -82,16 +81,41 @@ def _fixed_headers(topic: str, type_: str) -> tuple[tuple[str, bytes], ...]:
     )
 
 
+class RawHeaders(Mapping[str, str]):
+    """The headers of a record as they came, decoded when somebody asks: most of them nobody reads."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Mapping[str, bytes]) -> None:
+        self._raw = raw
+
+    def __getitem__(self, name: str) -> str:
+        return self._raw[name].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+
 def decode(topic: Topic, record: ConsumerRecord[bytes | None, bytes | None]) -> LogRecord | None:
     """What a record says of itself; None when it is not one of this topic's numbered log."""
     try:
-        headers = {name: value.decode() for name, value in record.headers if value is not None}
-        if headers.get("ce_source") != topic.ce_source:
+        raw = dict(record.headers)
+        if raw.get("ce_source") != _source(topic):
             return None
+        if None in raw.values():
+            raw = {name: value for name, value in raw.items() if value is not None}
         key = "" if record.key is None else record.key.decode()
-        return parse((topic.name, record.partition), record.offset, key, headers, record.value or b"")
+        return parse((topic.name, record.partition), record.offset, key, RawHeaders(raw), record.value or b"")
     except (KeyError, ValueError):
         return None
+
+
+@cache
+def _source(topic: Topic) -> bytes:
+    return topic.ce_source.encode()
 
 
 def parse(log: Log, offset: int, key: str, headers: Mapping[str, str], value: bytes) -> LogRecord:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from services.metrics import commands
 from shared.database import Database
 from tests.metrics.builders import HOUR, Story, numbered, random_history
-from tests.metrics.database import recorded, rollups
+from tests.metrics.database import recorded, rollups, tamper
 
 pytestmark = pytest.mark.postgres
 
@@ -45,7 +45,7 @@ async def test_verify_ends_well_when_nothing_differs(metrics_database: Database)
 async def test_verify_ends_with_1_and_shows_what_differs(metrics_database: Database) -> None:
     await recorded(metrics_database, [numbered(Story().later(HOUR).replied().events)])
     async with metrics_database.transaction() as tx:
-        await tx.execute("UPDATE kpi_rollup SET n = 7 WHERE kpi = 'tickets_opened' AND dimension = 'total'")
+        await tamper(tx, "tickets_opened", "count", 7)
 
     table, machine = await run("verify"), await run("verify", "--json")
 
@@ -56,6 +56,7 @@ async def test_verify_ends_with_1_and_shows_what_differs(metrics_database: Datab
         {
             "kpi": "tickets_opened",
             "dimension": "total",
+            "span": 1,
             "value": "",
             "bucket_start": "2026-03-02T08:00:00+00:00",
             "measure": "count",
@@ -70,7 +71,7 @@ async def test_rebuild_repairs_what_verify_found(metrics_database: Database) -> 
     await recorded(metrics_database, [numbered(random_history(2, 20))])
     before = await rollups(metrics_database)
     async with metrics_database.transaction() as tx:
-        await tx.execute("UPDATE kpi_rollup SET n = n + 1")
+        await tamper(tx, "requests", "count", 999)
 
     rebuilt = await run("rebuild", "--json")
 

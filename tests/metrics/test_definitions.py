@@ -26,13 +26,14 @@ from tests.metrics.builders import (
     survey_cancelled,
     uuid,
 )
+from tests.metrics.counting import by_quarter
 
 pytestmark = pytest.mark.pure
 
 
 def counted(kpi: str, events: Iterable[Event], dimension: str = "total", value: str = "") -> dict[str, list[datetime]]:
     """When a figure counts, by measure; the beginnings of quarter hours."""
-    rows = fold({}, observed(numbered(events))).rollups
+    rows = by_quarter(fold({}, observed(numbered(events))).cells)
     found: dict[str, list[datetime]] = {}
     for key, n in rows.items():
         if (key.kpi, key.dimension, key.value) == (kpi, dimension, value):
@@ -51,7 +52,7 @@ def at(instant: datetime) -> datetime:
 
 def values_of(kpi: str, events: Iterable[Event], dimension: str) -> set[str]:
     """Under which values of a dimension a figure counts."""
-    rows = fold({}, observed(numbered(events))).rollups
+    rows = by_quarter(fold({}, observed(numbered(events))).cells)
     return {key.value for key in rows if (key.kpi, key.dimension) == (kpi, dimension)}
 
 
@@ -90,7 +91,7 @@ def test_a_merged_ticket_counts_nowhere_until_the_merge_is_undone() -> None:
 def test_what_colleagues_do_among_themselves_counts_nowhere() -> None:
     story = Story(dims={"channel": "internal", "priority": "normal"}).later(HOUR).replied().resolved()
 
-    assert fold({}, observed(numbered([*story.events, request(1, channel="internal")]))).rollups == {}
+    assert by_quarter(fold({}, observed(numbered([*story.events, request(1, channel="internal")]))).cells) == {}
 
 
 # ------------------------------------------------------------------ first responses in time
@@ -264,11 +265,11 @@ def test_a_reopened_ticket_is_due_again() -> None:
     assert counted("sla_resolution", story.events) == {}
 
 
-@pytest.mark.parametrize("reason", ["spam", "test", "duplicate", "not_a_request"])
+@pytest.mark.parametrize("reason", ["spam", "test", "duplicate", "not_a_request", "dismissed"])
 def test_what_never_was_a_case_counts_nowhere(reason: str) -> None:
     story = Story().later(HOUR).replied().later(HOUR).cancelled(reason)
 
-    assert fold({}, observed(numbered(story.events))).rollups == {}
+    assert by_quarter(fold({}, observed(numbered(story.events))).cells) == {}
 
 
 def test_a_request_that_was_withdrawn_was_opened_all_the_same() -> None:

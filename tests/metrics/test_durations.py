@@ -17,6 +17,7 @@ from services.metrics.projection import fold, observed
 from shared.database import Database
 from tests.metrics.builders import DAY, HOUR, MINUTE, Story, numbered
 from tests.metrics.conftest import Door
+from tests.metrics.counting import by_quarter
 from tests.metrics.database import recorded
 
 CHAT = {"channel": "chat", "type": "enquiry", "priority": "normal", "tier": "standard"}
@@ -26,7 +27,7 @@ SECOND = timedelta(seconds=1)
 
 def told(kpi: str, *stories: Story) -> dict[str, int]:
     """What a figure counts in total, by measure."""
-    rows = fold({}, observed(numbered(event for story in stories for event in story.events))).rollups
+    rows = by_quarter(fold({}, observed(numbered(event for story in stories for event in story.events))).cells)
     found: dict[str, int] = {}
     for key, n in rows.items():
         if (key.kpi, key.dimension) == (kpi, "total"):

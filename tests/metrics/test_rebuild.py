@@ -16,7 +16,7 @@ from services.metrics.reduction import Entry
 from services.metrics.store import generations, log
 from shared.database import Database
 from tests.metrics.builders import in_batches, numbered, random_history
-from tests.metrics.database import differences, recorded, rollups
+from tests.metrics.database import differences, recorded, rollups, tamper
 from tests.metrics.test_projection_laws import rollups_of
 
 pytestmark = pytest.mark.postgres
@@ -62,7 +62,7 @@ async def test_a_rebuild_repairs_rows_that_somebody_changed(metrics_database: Da
     await recorded(metrics_database, [numbered(random_history(4, 20))])
     before = await rollups(metrics_database)
     async with metrics_database.transaction() as tx:
-        await tx.execute("UPDATE kpi_rollup SET n = n + 1")
+        await tamper(tx, "requests", "count", 999)
         await tx.execute("DELETE FROM fact WHERE kind = 'ticket'")
 
     await rebuild(metrics_database, _unheard)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.metrics.kpi import DEFINITIONS
+from services.metrics.handlers import CURRENT
 from services.metrics.store import generations
 from shared import migrations
 from shared.database import Database
@@ -24,4 +24,4 @@ async def test_the_first_generation_is_built_by_the_definitions_of_this_release(
     async with metrics_database.transaction() as tx:
         generation = await generations.active(tx)
 
-    assert generation.definitions == {definition.id: definition.version for definition in DEFINITIONS.values()}
+    assert generation.definitions == CURRENT

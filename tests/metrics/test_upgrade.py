@@ -19,6 +19,7 @@ from shared import migrations
 from shared.database import Database
 from tests.databases import with_database
 from tests.metrics.builders import in_batches, numbered, random_history
+from tests.metrics.counting import Row
 from tests.metrics.database import differences, recorded, rollups
 from tests.metrics.test_projection_laws import rollups_of
 from tests.servers import Servers
@@ -89,7 +90,7 @@ async def test_figures_that_are_current_are_left_alone(metrics_database: Databas
 @pytest.fixture
 async def installed_before(servers: Servers, worker: str, tmp_path: Path) -> AsyncIterator[str]:
     """Address of a database as the release before left it, with an event log and rows of its own making."""
-    shutil.copytree(MIGRATIONS, tmp_path / "migrations", ignore=shutil.ignore_patterns("0002*", "__pycache__"))
+    shutil.copytree(MIGRATIONS, tmp_path / "migrations", ignore=shutil.ignore_patterns("0002*", "0003*", "__pycache__"))
     name = f"{worker}_installed_before"
     admin = await asyncpg.connect(servers.postgres())
     await admin.execute(f'CREATE DATABASE "{name}"')
@@ -106,7 +107,9 @@ async def test_an_installation_of_the_release_before_goes_on_and_is_rebuilt(inst
     async with database.transaction() as tx:
         await log.append(tx, entries)
         await tx.execute("INSERT INTO fact VALUES (1, 'answer', 'x', '{}')")
-        await tx.execute("INSERT INTO kpi_rollup VALUES (1, 'requests', 'total', 1, '', 'count', 3)")
+        await tx.execute(
+            "INSERT INTO kpi_rollup VALUES (1, 'requests', 'total', 101, '', 'count', 3), (1, 'requests', 'total', 102, '', 'count', 4)"
+        )
         await tx.execute("UPDATE consumer_part SET last_seq = 7 WHERE topic = 'aftercare.intake' AND part = 0")
 
     await asyncio.to_thread(migrations.upgrade, "metrics", installed_before)
@@ -115,7 +118,9 @@ async def test_an_installation_of_the_release_before_goes_on_and_is_rebuilt(inst
         before = await generations.active(tx)
         known = await log.as_of(tx, before.as_of)
     assert (before.version, len(before.definitions), known.positions) == (1, 8, {"aftercare.intake/0": 7})
-    assert await rollups(database) == {("requests", "total", "", 1, "count"): 3}
+    assert await rollups(database) == {
+        Row("requests", "total", "", span, bucket, "count"): n for span, bucket, n in ((1, 101, 3), (1, 102, 4), (4, 100, 7), (96, 96, 7))
+    }
 
     await _kept_current(database)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -22,7 +21,7 @@ from shared.database import Database
 from shared.events.envelope import Event
 from tests.conftest import emptied
 from tests.metrics.builders import DAY, HOUR, Story, in_batches, invited, numbered, random_history
-from tests.metrics.database import differences, recorded, rollups
+from tests.metrics.database import differences, recorded, rollups, tamper
 from tests.metrics.test_projection_laws import rollups_of, shuffled
 
 pytestmark = pytest.mark.postgres
@@ -57,18 +56,21 @@ async def test_a_row_that_somebody_changed_is_found_and_named(metrics_database: 
     await recorded(metrics_database, [numbered(Story().later(HOUR).replied().events)])
 
     async with metrics_database.transaction() as tx:
-        await tx.execute("UPDATE kpi_rollup SET n = 5 WHERE kpi = 'sla_first_response' AND dimension = 'channel' AND measure = 'numerator'")
+        await tamper(tx, "sla_first_response", "numerator", 5, dimension="channel", span=96)
 
     (found,) = await differences(metrics_database)
-    assert (found.kpi, found.dimension, found.value, found.measure) == ("sla_first_response", "channel", "web", "numerator")
+    assert (found.kpi, found.dimension, found.span, found.value, found.measure) == ("sla_first_response", "channel", 96, "web", "numerator")
     assert (found.expected, found.actual) == (1, 5)
 
 
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        ("UPDATE kpi_cell SET n = n + 1 WHERE kpi = 'tickets_opened'", ("tickets_opened", "cell")),
-        ("DELETE FROM kpi_cell WHERE kpi = 'first_response_time'", ("first_response_time", "cell")),
+        ("UPDATE kpi_cell SET counts = jsonb_set(counts, '{tickets_opened,count}', '9')", ("tickets_opened", "cell")),
+        ("UPDATE kpi_cell SET counts = counts - 'first_response_time'", ("first_response_time", "cell")),
+        ("UPDATE kpi_rollup SET counts = jsonb_set(counts, '{requests,count}', '9') WHERE span = 1", ("requests", "total")),
+        ("DELETE FROM kpi_rollup WHERE dimension = 'agent' AND span = 4", ("tickets_resolved", "agent")),
+        ("UPDATE kpi_rollup SET bucket = bucket + 96000 WHERE dimension = 'tier' AND span = 96", ("tickets_opened", "tier")),
         ("UPDATE open_span SET until = until - 1 WHERE run = 1", ("backlog", "row")),
         ("UPDATE open_span SET team = 'returns'", ("backlog", "row")),
         ("DELETE FROM open_span", ("backlog", "row")),
@@ -88,7 +90,7 @@ async def test_whatever_somebody_changed_is_found(metrics_database: Database, ch
 
 async def test_a_row_of_a_figure_that_nobody_defined_is_found(metrics_database: Database) -> None:
     async with metrics_database.transaction() as tx:
-        await tx.execute("INSERT INTO kpi_rollup VALUES (1, 'happiness', 'total', 1, '', 'count', 3)")
+        await tx.execute("""INSERT INTO kpi_rollup VALUES (1, 'total', 1, 1, '', '{"happiness": {"count": 3}}')""")
 
     assert [(found.kpi, found.expected, found.actual) for found in await differences(metrics_database)] == [("happiness", 0, 3)]
 
@@ -112,15 +114,15 @@ def _late_by_a_quarter(instant_us: int) -> int:
     return bucket_of(instant_us) + 1
 
 
-def _without_taking_back(before: object, after: dict[values.Subject, values.Facts]) -> Counter[projection.Unit]:
+def _without_taking_back(before: object, after: dict[values.Subject, values.Facts]) -> dict[projection.CellKey, projection.Counts]:
     return folding_deltas({}, after)
 
 
 folding_deltas = folding.deltas
 
 
-def _without_dimensions(total: Counter[projection.Unit]) -> dict[projection.RowKey, int]:
-    return {projection.RowKey(unit.kpi, "total", "", unit.bucket, unit.measure): n for unit, n in sorted(total.items()) if n}
+def _without_dimensions(cells: dict[projection.CellKey, projection.Counts]) -> dict[projection.RowKey, projection.Counts]:
+    return {key: counts for key, counts in units.spread(cells).items() if key.dimension == "total"}
 
 
 def _at_the_meeting(target: values.TargetFacts, *, ended: object = None) -> values.Moment | None:
@@ -250,8 +252,8 @@ async def test_a_fault_in_writing_the_rollups_is_found(metrics_database: Databas
     """Deltas that are lost on their way, here those of one key figure."""
     add = rollup_rows.add
 
-    async def lossy(tx: Any, version: int, deltas: dict[projection.RowKey, int]) -> None:
-        await add(tx, version, {key: n for key, n in deltas.items() if key.kpi != "requests"})
+    async def lossy(tx: Any, version: int, deltas: dict[projection.RowKey, projection.Counts]) -> None:
+        await add(tx, version, {key: {kpi: n for kpi, n in counts.items() if kpi != "requests"} for key, counts in deltas.items()})
 
     monkeypatch.setattr(rollup_rows, "add", lossy)
     await recorded(metrics_database, [numbered(random_history(11, 20))])

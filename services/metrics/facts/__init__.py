@@ -5,8 +5,10 @@ version, then its number in the log), never by arrival. `merge` is therefore com
 any order, in batches of any size and twice, the facts are the same. What follows from the facts for a figure is decided in `projection`.
 
 values.py   what is known     merging.py   two pieces of knowledge in one     observing.py   what one event tells
+coding.py   as text and back
 """
 
+from services.metrics.facts.coding import decode, encode
 from services.metrics.facts.merging import merge
 from services.metrics.facts.observing import observe
 from services.metrics.facts.values import (
@@ -55,6 +57,8 @@ __all__ = [
     "SurveyFacts",
     "TargetFacts",
     "TicketFacts",
+    "decode",
+    "encode",
     "merge",
     "observe",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from services.metrics.facts.values import (
+    NO_TARGET,
     Clock,
     CustomerFacts,
     Episode,
@@ -31,15 +32,14 @@ V = TypeVar("V")
 
 def merge(one: Facts, other: Facts) -> Facts:
     """Both pieces of knowledge in one."""
-    match one, other:
-        case TicketFacts(), TicketFacts():
-            return _merge_tickets(one, other)
-        case RequestFacts(), RequestFacts():
-            return RequestFacts(first(one.received, other.received))
-        case SurveyFacts(), SurveyFacts():
-            return _merge_surveys(one, other)
-        case CustomerFacts(), CustomerFacts():
-            return CustomerFacts(last(one.link, other.link))
+    if isinstance(one, TicketFacts) and isinstance(other, TicketFacts):
+        return _merge_tickets(one, other)
+    if isinstance(one, RequestFacts) and isinstance(other, RequestFacts):
+        return RequestFacts(first(one.received, other.received))
+    if isinstance(one, SurveyFacts) and isinstance(other, SurveyFacts):
+        return _merge_surveys(one, other)
+    if isinstance(one, CustomerFacts) and isinstance(other, CustomerFacts):
+        return CustomerFacts(last(one.link, other.link))
     raise TypeError(f"facts of two kinds of subject: {type(one).__name__}, {type(other).__name__}")
 
 
@@ -62,7 +62,7 @@ def _merge_surveys(one: SurveyFacts, other: SurveyFacts) -> SurveyFacts:
 
 
 def _merge_targets(one: TargetFacts, other: TargetFacts) -> TargetFacts:
-    if other == _NO_TARGET:
+    if other is NO_TARGET:  # as it nearly always is
         return one
     return TargetFacts(
         clock=_ruling(one.clock, other.clock),
@@ -130,6 +130,3 @@ def _ruling(one: Clock | None, other: Clock | None) -> Clock | None:
     if one is None or other is None:
         return other if one is None else one
     return one if (one.policy_version, one.stamp) >= (other.policy_version, other.stamp) else other
-
-
-_NO_TARGET: Final = TargetFacts()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from services.metrics.facts.values import (
     CUSTOMER,
+    NO_TARGET,
+    NOTHING,
     REQUEST,
     SURVEY,
     TICKET,
@@ -36,7 +39,6 @@ OPEN: Final = frozenset(
 """Statuses in which a ticket still has to be solved."""
 SERVICE_QUESTION: Final = "S1"
 """Form of the one question whether a complaint is solved: a message of the service, no survey that somebody may leave unanswered."""
-_NOTHING: Final = TargetFacts()
 
 
 def observe(entry: Entry) -> tuple[Subject, Facts] | None:
@@ -133,13 +135,13 @@ def _runs(data: Data, moment: Moment) -> tuple[Run, ...]:
     return (Run(version, version, moment.at, moment.dimensions if is_open else None),)
 
 
-def _episodes(entry: Entry, moment: Moment) -> dict[int, Episode]:
+def _episodes(entry: Entry, moment: Moment) -> Mapping[int, Episode]:
     match entry.type:
         case tickets.TicketResolved.TYPE:
             return {entry.data["episode"]: Episode(resolved=moment)}
         case tickets.TicketReopened.TYPE:
             return {entry.data["episode"]: Episode(reopened=moment)}
-    return {}
+    return NOTHING
 
 
 def _clock(entry: Entry, standing: Standing, runs: tuple[Run, ...], moment: Moment) -> TicketFacts:
@@ -156,11 +158,11 @@ def _clock(entry: Entry, standing: Standing, runs: tuple[Run, ...], moment: Mome
 
 
 def _first(data: Data, moment: Moment) -> TargetFacts:
-    return _told(data["first_response"], moment) if "first_response" in data else _NOTHING
+    return _told(data["first_response"], moment) if "first_response" in data else NO_TARGET
 
 
 def _resolution(data: Data, moment: Moment) -> TargetFacts:
-    return _told(data["resolution"], moment) if "resolution" in data else _NOTHING
+    return _told(data["resolution"], moment) if "resolution" in data else NO_TARGET
 
 
 def _next_response(target: Data, moment: Moment, *, is_breach: bool = False) -> dict[int, TargetFacts]:
@@ -172,7 +174,7 @@ def _told(target: Data, moment: Moment, *, is_breach: bool = False) -> TargetFac
     return TargetFacts(
         clock=Clock(moment.stamp, target["policy_version"], target["started_at"], target["due_at"], met_at, target.get("business_ms")),
         breached=moment if is_breach else None,
-        met={} if met_at is None else {met_at: moment},
+        met=NOTHING if met_at is None else {met_at: moment},
     )
 
 

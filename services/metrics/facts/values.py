@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 
 class Stamp(NamedTuple):
@@ -94,51 +94,53 @@ class Link(NamedTuple):
     into: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class TargetFacts:
+NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
+
+
+class TargetFacts(NamedTuple):
     """One target of one ticket."""
 
     clock: Clock | None = None
     breached: Moment | None = None
     """The last time that a missed due time was told; a new promise may be missed anew."""
-    met: Mapping[int, Moment] = field(default_factory=dict)
+    met: Mapping[int, Moment] = NOTHING
     """By met_at: the first event that told it; a reopened ticket is met again, later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+NO_TARGET: Final = TargetFacts()
+"""What is known of a target that nobody has told of."""
+
+
+class Episode(NamedTuple):
     """One resolution of a ticket, and the reopening that ended it."""
 
     resolved: Moment | None = None
     reopened: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+class RequestFacts(NamedTuple):
     """One request that came in."""
 
     received: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TicketFacts:
+class TicketFacts(NamedTuple):
     """One ticket."""
 
     opened: Moment | None = None
     standing: Standing | None = None
     closed: Closing | None = None
     cancelled: Closing | None = None
-    first_response: TargetFacts = TargetFacts()
-    resolution: TargetFacts = TargetFacts()
-    next_responses: Mapping[int, TargetFacts] = field(default_factory=dict)
+    first_response: TargetFacts = NO_TARGET
+    resolution: TargetFacts = NO_TARGET
+    next_responses: Mapping[int, TargetFacts] = NOTHING
     """By the start of the clock: the oldest message that was unanswered."""
-    episodes: Mapping[int, Episode] = field(default_factory=dict)
+    episodes: Mapping[int, Episode] = NOTHING
     runs: tuple[Run, ...] = ()
     """Who held it while it was open, by version."""
 
 
-@dataclass(frozen=True, slots=True)
-class SurveyFacts:
+class SurveyFacts(NamedTuple):
     """One invitation and its first answer, or one anonymous answer."""
 
     invited: Moment | None = None
@@ -146,8 +148,7 @@ class SurveyFacts:
     answer: Answer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerFacts:
+class CustomerFacts(NamedTuple):
     """One customer file."""
 
     link: Link | None = None

@@ -30,7 +30,7 @@ async def _different_matters(tx: Transaction, version: int) -> list[Difference]:
             expected[bucket_of(matter.at), "/".join(matter.dimensions), measure] += 1
     actual = await _stored_matters(tx, version, window_us, sorted({bucket for bucket, _, _ in expected}))
     return [
-        Difference(REPEATED, "cell", group, start_of(bucket), measure, expected[bucket, group, measure], actual[bucket, group, measure])
+        Difference(REPEATED, "cell", 1, group, start_of(bucket), measure, expected[bucket, group, measure], actual[bucket, group, measure])
         for bucket, group, measure in sorted(expected.keys() | actual.keys())
         if expected[bucket, group, measure] != actual[bucket, group, measure]
     ]

@@ -12,7 +12,9 @@ from services.metrics.store import facts, generations, log, rollups, states
 from services.metrics.store.generations import Generation
 from shared.database import Transaction
 
-CURRENT: Final[Mapping[str, int]] = {definition.id: definition.version for definition in DEFINITIONS.values()}
+ROWS: Final = 2
+"""Version of the form of facts and counts."""
+CURRENT: Final[Mapping[str, int]] = {definition.id: definition.version for definition in DEFINITIONS.values()} | {"rows": ROWS}
 """By what this release counts. A generation that was built by anything else is shown, and not added to."""
 
 
@@ -38,7 +40,7 @@ async def project(tx: Transaction, generation: Generation, entries: Sequence[Ent
     change = projection.fold(known, told)
     await facts.save(tx, generation.version, known, change.facts)
     await states.replace(tx, generation.version, change.gone, change.come)
-    await rollups.add_cells(tx, generation.version, change.units)
+    await rollups.add_cells(tx, generation.version, change.cells)
     await rollups.add(tx, generation.version, change.rollups)
 
 

@@ -6,27 +6,34 @@ no sum of quarter hours (who waited at an instant, who complained again within a
 the facts of one subject. The written definitions are in the service's README; `verification` derives the same rows from them another way
 and must not use this module.
 
-units.py  counts and how they spread over dimensions   rules.py  when something counts   tickets.py, surveys.py  what counts
+units.py  counts and how they spread   rules.py  when something counts   tickets.py, surveys.py  what counts
 states.py  rows that are no sums                       folding.py  the change
 """
 
 from services.metrics.projection.folding import Change, Told, fold, observed
 from services.metrics.projection.rules import REOPEN_WINDOW_US
 from services.metrics.projection.states import Alias, Complaint, Span, State
-from services.metrics.projection.units import DIMENSIONS, TOTAL, RowKey, Unit
+from services.metrics.projection.units import DAY, DIMENSIONS, HOUR, QUARTER, TOTAL, CellKey, Counts, RowKey, add, spread, without_zeros
 
 __all__ = [
+    "DAY",
     "DIMENSIONS",
+    "HOUR",
+    "QUARTER",
     "REOPEN_WINDOW_US",
     "TOTAL",
     "Alias",
+    "CellKey",
     "Change",
     "Complaint",
+    "Counts",
     "RowKey",
     "Span",
     "State",
     "Told",
-    "Unit",
+    "add",
     "fold",
     "observed",
+    "spread",
+    "without_zeros",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
@@ -10,7 +9,7 @@ from typing import assert_never
 from services.metrics.facts import CustomerFacts, Facts, RequestFacts, Subject, SurveyFacts, TicketFacts, merge, observe
 from services.metrics.projection import rules, surveys, tickets
 from services.metrics.projection.states import State, states
-from services.metrics.projection.units import Part, RowKey, Unit, spread
+from services.metrics.projection.units import CellKey, Counts, Part, RowKey, spread, without_zeros
 from services.metrics.reduction import Entry
 
 Told = tuple[Subject, Facts]
@@ -23,12 +22,15 @@ class Change:
 
     facts: Mapping[Subject, Facts]
     """New or changed."""
-    units: Mapping[Unit, int]
+    cells: Mapping[CellKey, Counts]
     """By how much the counts go up or down, sorted; never by 0."""
-    rollups: Mapping[RowKey, int]
-    """The same, spread over the dimensions."""
     gone: frozenset[State]
     come: frozenset[State]
+
+    @property
+    def rollups(self) -> dict[RowKey, Counts]:
+        """The cells, spread over the dimensions and over longer times."""
+        return spread(self.cells)
 
 
 def observed(entries: Iterable[Entry]) -> list[Told]:
@@ -46,14 +48,14 @@ def fold(known: Mapping[Subject, Facts], told: Iterable[Told]) -> Change:
         before = after.get(subject) or known.get(subject)
         after[subject] = facts if before is None else merge(before, facts)
     changed = {subject: facts for subject, facts in after.items() if facts != known.get(subject)}
-    units = deltas(known, changed)
+    cells = deltas(known, changed)
     gone, come = _states_of(known, changed)
-    return Change(changed, {unit: units[unit] for unit in sorted(units) if units[unit]}, spread(units), gone, come)
+    return Change(changed, {key: counts for key in sorted(cells) if (counts := without_zeros(cells[key]))}, gone, come)
 
 
-def deltas(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> Counter[Unit]:
+def deltas(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> dict[CellKey, Counts]:
     """Minus what the subjects counted for before, plus what they count for now."""
-    total: Counter[Unit] = Counter()
+    total: dict[CellKey, Counts] = {}
     for subject, facts in after.items():
         old = parts(before[subject]) if subject in before else []
         new = parts(facts)
@@ -66,11 +68,11 @@ def deltas(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> C
     return total
 
 
-def _count(total: Counter[Unit], part: Part, sign: int) -> None:
-    function, *arguments = part
-    for unit, amount in function(*arguments):
-        if unit.dimensions.channel != rules.INTERNAL:
-            total[unit] += sign * amount
+def _count(total: dict[CellKey, Counts], part: Part, sign: int) -> None:
+    for kpi, measure, bucket, dimensions, amount in part[0](*part[1:]):
+        if dimensions.channel != rules.INTERNAL:
+            measures = total.setdefault(CellKey(bucket, dimensions), {}).setdefault(kpi, {})
+            measures[measure] = measures.get(measure, 0) + sign * amount
 
 
 def parts(facts: Facts) -> list[Part]:

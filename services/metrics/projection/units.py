@@ -1,4 +1,4 @@
-"""Counts, and how they spread over the dimensions."""
+"""Counts, and how they spread over the dimensions and over time."""
 
 from __future__ import annotations
 
@@ -11,48 +11,95 @@ from services.metrics.facts import Dimensions, Moment
 TOTAL: Final = "total"
 DIMENSIONS: Final = Dimensions._fields
 """What figures can be grouped by."""
+QUARTER, HOUR, DAY = 1, 4, 96
+"""What a row may span, in quarter hours of UTC. Longer spans are read faster; the edges of a range are read from shorter ones."""
 
 
 class Unit(NamedTuple):
-    """What one measure of a figure counts in one quarter hour for one combination of dimensions."""
+    """So much of one measure of a figure, in one quarter hour, for one combination of dimensions."""
 
     kpi: str
     measure: str
     bucket: int
     dimensions: Dimensions
+    amount: int
+
+
+class CellKey(NamedTuple):
+    """One cell: a quarter hour for one combination of dimensions. Sorted, keys are the order in which cells are written."""
+
+    bucket: int
+    dimensions: Dimensions
 
 
 class RowKey(NamedTuple):
-    """One row of the rollups. Sorted, keys are the order in which rows are locked."""
+    """One row of the rollups. Sorted, keys are the order in which rows are written."""
 
-    kpi: str
     dimension: str
     value: str
+    span: int
     bucket: int
-    measure: str
+    """The first quarter hour of the span."""
 
 
-Counted = Iterator[tuple[Unit, int]]
-"""Units and how much of each."""
+Counts = dict[str, dict[str, int]]
+"""By figure and measure."""
+Counted = Iterator[Unit]
 Part = tuple[Any, ...]
 """A function that tells units, and what it is called with: equal parts count the same."""
 
 
-def unit(kpi: str, measure: str, counted: Moment, amount: int = 1) -> tuple[Unit, int]:
+def unit(kpi: str, measure: str, counted: Moment, amount: int = 1) -> Unit:
     """So much of a measure at a moment."""
-    return Unit(kpi, measure, bucket_of(counted.at), counted.dimensions), amount
+    return Unit(kpi, measure, bucket_of(counted.at), counted.dimensions, amount)
 
 
-def spread(total: Mapping[Unit, int]) -> dict[RowKey, int]:
-    """Units as rollup rows: once in total and once under each dimension, sorted, without zeros."""
-    rows: dict[tuple[str, str, str, int, str], int] = {}
-    for (kpi, measure, bucket, dimensions), n in total.items():
-        if n:
-            for dimension, value in zip(_SPREAD, ("", *dimensions), strict=True):
-                key = (kpi, dimension, value, bucket, measure)
-                rows[key] = rows.get(key, 0) + n
-    # a named tuple takes longer to make than a tuple, and most keys come several times
-    return {RowKey._make(key): rows[key] for key in sorted(rows) if rows[key]}
+def spread(cells: Mapping[CellKey, Counts]) -> dict[RowKey, Counts]:
+    """Cells as rollup rows: the total by quarter hours, hours and days, each dimension by hours and days; sorted, without zeros."""
+    quarters: dict[tuple[str, str, int], Counts] = {}
+    hours: dict[tuple[str, str, int], Counts] = {}
+    days: dict[tuple[str, str, int], Counts] = {}
+    for (bucket, dimensions), counts in cells.items():
+        _add_to(quarters, (TOTAL, "", bucket), counts)
+        hour = bucket - bucket % HOUR
+        for dimension, value in zip(DIMENSIONS, dimensions, strict=True):
+            _add_to(hours, (dimension, value, hour), counts)
+    for (_, _, bucket), counts in quarters.items():
+        _add_to(hours, (TOTAL, "", bucket - bucket % HOUR), counts)
+    for (dimension, value, bucket), counts in hours.items():
+        _add_to(days, (dimension, value, bucket - bucket % DAY), counts)
+    rows: dict[RowKey, Counts] = {}
+    for span, found in ((QUARTER, quarters), (HOUR, hours), (DAY, days)):
+        for (dimension, value, bucket), counts in found.items():
+            if told := without_zeros(counts):
+                rows[RowKey(dimension, value, span, bucket)] = told
+    return {key: rows[key] for key in sorted(rows)}
 
 
-_SPREAD: Final = (TOTAL, *DIMENSIONS)
+def _add_to(rows: dict[tuple[str, str, int], Counts], key: tuple[str, str, int], counts: Mapping[str, Mapping[str, int]]) -> None:
+    row = rows.get(key)
+    if row is None:
+        rows[key] = {kpi: dict(measures) for kpi, measures in counts.items()}
+    else:
+        add(row, counts)
+
+
+def add(counts: Counts, more: Mapping[str, Mapping[str, int]]) -> None:
+    """Add counts to others in place."""
+    for kpi, measures in more.items():
+        held = counts.get(kpi)
+        if held is None:
+            counts[kpi] = dict(measures)
+        else:
+            for measure, n in measures.items():
+                held[measure] = held.get(measure, 0) + n
+
+
+def without_zeros(counts: Counts) -> Counts:
+    """What is not 0 of the counts."""
+    told: Counts = {}
+    for kpi, measures in counts.items():
+        left = {measure: n for measure, n in measures.items() if n} if 0 in measures.values() else measures
+        if left:
+            told[kpi] = left
+    return told

@@ -1,21 +1,11 @@
-"""Facts as rows: one JSON document per subject and generation."""
+"""Facts as rows: one document per subject and generation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
-from pydantic import TypeAdapter
-
-from services.metrics.facts import CUSTOMER, REQUEST, SURVEY, TICKET, CustomerFacts, Facts, RequestFacts, Subject, SurveyFacts, TicketFacts
+from services.metrics.facts import Facts, Subject, decode, encode
 from shared.database import Transaction
-
-_FACTS: Final[Mapping[str, TypeAdapter[Facts]]] = {
-    REQUEST: TypeAdapter(RequestFacts),
-    TICKET: TypeAdapter(TicketFacts),
-    SURVEY: TypeAdapter(SurveyFacts),
-    CUSTOMER: TypeAdapter(CustomerFacts),
-}
 
 
 async def load(tx: Transaction, version: int, subjects: Iterable[Subject]) -> dict[Subject, Facts]:
@@ -31,21 +21,21 @@ async def load(tx: Transaction, version: int, subjects: Iterable[Subject]) -> di
         [subject.kind for subject in wanted],
         [subject.id for subject in wanted],
     )
-    return {Subject(row["kind"], row["id"]): _FACTS[row["kind"]].validate_json(row["facts"]) for row in rows}
+    return {Subject(row["kind"], row["id"]): decode(row["kind"], row["facts"]) for row in rows}
 
 
 async def save(tx: Transaction, version: int, known: Mapping[Subject, Facts], changed: Mapping[Subject, Facts]) -> None:
     """Write what changed. A subject that was not known must be new: where somebody else has just written it, this fails."""
     await _write_facts(
         tx,
-        "INSERT INTO fact (projection_version, kind, id, facts) SELECT $1, * FROM unnest($2::text[], $3::text[], $4::jsonb[])",
+        "INSERT INTO fact (projection_version, kind, id, facts) SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])",
         version,
         {subject: changed[subject] for subject in sorted(changed.keys() - known.keys())},
     )
     await _write_facts(
         tx,
         """
-        UPDATE fact f SET facts = u.facts FROM unnest($2::text[], $3::text[], $4::jsonb[]) u(kind, id, facts)
+        UPDATE fact f SET facts = u.facts FROM unnest($2::text[], $3::text[], $4::text[]) u(kind, id, facts)
          WHERE (f.projection_version, f.kind, f.id) = ($1, u.kind, u.id)
         """,
         version,
@@ -55,5 +45,5 @@ async def save(tx: Transaction, version: int, known: Mapping[Subject, Facts], ch
 
 async def _write_facts(tx: Transaction, query: str, version: int, facts: Mapping[Subject, Facts]) -> None:
     if facts:
-        documents = [_FACTS[subject.kind].dump_json(value, exclude_defaults=True).decode() for subject, value in facts.items()]
+        documents = [encode(value) for value in facts.values()]
         await tx.execute(query, version, [subject.kind for subject in facts], [subject.id for subject in facts], documents)

@@ -1,49 +1,90 @@
-"""Counts: added to by writers, summed for answers. Rollups by one dimension at most, cells by all of them at once."""
+"""Counts as documents: added to by writers, summed for answers. Rollups by one dimension at most, cells by all of them at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from services.metrics.projection import DIMENSIONS, TOTAL, RowKey, Unit
-from shared.database import Transaction
+from services.metrics import projection
+from services.metrics.projection import DAY, DIMENSIONS, HOUR, QUARTER, TOTAL, CellKey, Counts, RowKey
+from shared.database import Transaction, from_json, to_json
 
 _CELL: Final = ", ".join(DIMENSIONS)
+_LOCK: Final = 0x6B706963
+"""Advisory lock of whoever adds to the counts of a generation: a sum is read and written again, one writer after the other."""
 
 
-async def add(tx: Transaction, version: int, deltas: Mapping[RowKey, int]) -> None:
-    """Add to each rollup row; the keys must be sorted, so that two writers meet in the same order."""
-    if deltas:
-        await tx.execute(
-            """
-            INSERT INTO kpi_rollup AS r (projection_version, kpi, dimension, value, bucket, measure, n)
-            SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::bigint[])
-            ON CONFLICT (projection_version, kpi, dimension, bucket, value, measure) DO UPDATE SET n = r.n + excluded.n
-            """,
-            version,
-            *(list(values) for values in zip(*deltas, strict=True)),
-            list(deltas.values()),
-        )
+async def add(tx: Transaction, version: int, deltas: Mapping[RowKey, Counts]) -> None:
+    """Add to each rollup row; the keys must be sorted."""
+    if not deltas:
+        return
+    await _lock(tx, version)
+    keys = [list(values) for values in zip(*deltas, strict=True)]
+    held = await tx.fetch(
+        """
+        SELECT dimension, value, span, bucket, counts FROM kpi_rollup
+          JOIN unnest($2::text[], $3::text[], $4::smallint[], $5::integer[]) wanted(dimension, value, span, bucket)
+         USING (dimension, value, span, bucket) WHERE projection_version = $1
+        """,
+        version,
+        *keys,
+    )
+    await tx.execute(
+        """
+        INSERT INTO kpi_rollup (projection_version, dimension, value, span, bucket, counts)
+        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::jsonb[])
+        ON CONFLICT (projection_version, dimension, span, bucket, value) DO UPDATE SET counts = excluded.counts
+        """,
+        version,
+        *keys,
+        _added({tuple(row)[:4]: row["counts"] for row in held}, deltas.items()),
+    )
 
 
-async def add_cells(tx: Transaction, version: int, deltas: Mapping[Unit, int]) -> None:
+async def add_cells(tx: Transaction, version: int, deltas: Mapping[CellKey, Counts]) -> None:
     """Add to each cell; sorted as well."""
-    if deltas:
-        await tx.execute(
-            f"""
-            INSERT INTO kpi_cell AS c (projection_version, kpi, measure, bucket, {_CELL}, n)
-            SELECT $1, * FROM unnest($2::text[], $3::text[], $4::integer[],
-                                     $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[])
-            ON CONFLICT (projection_version, kpi, bucket, measure, {_CELL}) DO UPDATE SET n = c.n + excluded.n
-            """,
-            version,
-            [unit.kpi for unit in deltas],
-            [unit.measure for unit in deltas],
-            [unit.bucket for unit in deltas],
-            *(list(values) for values in zip(*(unit.dimensions for unit in deltas), strict=True)),
-            list(deltas.values()),
-        )
+    if not deltas:
+        return
+    await _lock(tx, version)
+    keys = [[key.bucket for key in deltas], *(list(values) for values in zip(*(key.dimensions for key in deltas), strict=True))]
+    arrays = "$2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]"
+    held = await tx.fetch(
+        f"""
+        SELECT bucket, {_CELL}, counts FROM kpi_cell JOIN unnest({arrays}) wanted(bucket, {_CELL}) USING (bucket, {_CELL})
+         WHERE projection_version = $1
+        """,
+        version,
+        *keys,
+    )
+    await tx.execute(
+        f"""
+        INSERT INTO kpi_cell (projection_version, bucket, {_CELL}, counts) SELECT $1, * FROM unnest({arrays}, $9::jsonb[])
+        ON CONFLICT (projection_version, bucket, {_CELL}) DO UPDATE SET counts = excluded.counts
+        """,
+        version,
+        *keys,
+        _added({(row["bucket"], tuple(row)[1:7]): row["counts"] for row in held}, deltas.items()),
+    )
+
+
+async def _lock(tx: Transaction, version: int) -> None:
+    await tx.execute("SELECT pg_advisory_xact_lock($1, $2)", _LOCK, version)
+
+
+def _added(held: Mapping[tuple[object, ...], str], deltas: Iterable[tuple[tuple[object, ...], Counts]]) -> list[str]:
+    """The documents as they are now; a measure that went back to 0 is gone from them."""
+    documents = []
+    for key, counts in deltas:
+        if key in held:
+            total: Counts = from_json(held[key])
+            projection.add(total, counts)
+            counts = projection.without_zeros(total)
+        documents.append(to_json(counts))
+    return documents
+
+
+# ------------------------------------------------------------------ answers
 
 
 class Sum(NamedTuple):
@@ -73,26 +114,94 @@ class Cut:
 WHOLE: Final = Cut()
 
 
+class Piece(NamedTuple):
+    """Rows of one span, from a bucket until before another, that are part of a slot."""
+
+    slot: int
+    span: int
+    first: int
+    until: int
+
+
+def pieces_of(slots: Sequence[int], end: int) -> list[Piece]:
+    """The longest spans that fit, and shorter ones at the edges. ``slots`` are the buckets at which slots begin, ascending."""
+    pieces: list[Piece] = []
+    for slot, (first, until) in _edges(slots, end):
+        _fill(pieces, slot, first, until, (DAY, HOUR, QUARTER))
+    return pieces
+
+
+def _fill(pieces: list[Piece], slot: int, first: int, until: int, spans: tuple[int, ...]) -> None:
+    span, shorter = spans[0], spans[1:]
+    begin, end = -(-first // span) * span, until // span * span
+    edges = [(first, until)]
+    if begin < end:
+        pieces.append(Piece(slot, span, begin, end))
+        edges = [(first, begin), (end, until)]
+    for low, high in edges:
+        if low < high and shorter:
+            _fill(pieces, slot, low, high, shorter)
+
+
 async def sums(tx: Transaction, version: int, kpis: Sequence[str], cut: Cut, buckets: range, slots: Sequence[int]) -> list[Sum]:
     """Counts within the buckets, summed by slot; ``slots`` are the buckets at which slots begin, ascending, the first = 0th slot."""
-    if cut.is_of_one_dimension:
-        source, group, condition = "kpi_rollup", "ARRAY[value]" if cut.by else "ARRAY[]::text[]", "dimension = $6"
-        asked: list[object] = [cut.by[0] if cut.by else TOTAL]
-    else:
-        source, group = "kpi_cell", group_of(cut)
-        condition, asked = condition_of(cut, first_parameter=6)
+    if not cut.is_of_one_dimension:
+        return await _of_cells(tx, version, kpis, cut, [Piece(slot, QUARTER, *edges) for slot, edges in _edges(slots, buckets.stop)])
+    pieces = pieces_of(slots, buckets.stop)
+    if not cut.by:
+        return await _of_rollups(tx, version, kpis, TOTAL, pieces)
+    # quarter hours by one dimension are read from the cells: seldom needed, and at the edges alone
+    long = [piece for piece in pieces if piece.span > QUARTER]
+    short = [piece for piece in pieces if piece.span == QUARTER]
+    found: dict[tuple[str, int, tuple[str, ...], str], int] = {}
+    for row in [*await _of_rollups(tx, version, kpis, cut.by[0], long), *await _of_cells(tx, version, kpis, cut, short)]:
+        key = row[:4]
+        found[key] = found.get(key, 0) + row.n
+    return [Sum(*key, n) for key, n in sorted(found.items()) if n]
+
+
+def _edges(slots: Sequence[int], end: int) -> Iterable[tuple[int, tuple[int, int]]]:
+    """Each slot with the bucket at which it begins and the one before which it ends."""
+    return enumerate(zip(slots, [*slots[1:], end], strict=True))
+
+
+async def _of_rollups(tx: Transaction, version: int, kpis: Sequence[str], dimension: str, pieces: Sequence[Piece]) -> list[Sum]:
+    place = "r.projection_version = $1 AND r.dimension = $7 AND r.span = p.span AND r.bucket >= p.first AND r.bucket < p.until"
+    group = "ARRAY[]::text[]" if dimension == TOTAL else "ARRAY[r.value]"
+    return await _summed(tx, version, kpis, f"kpi_rollup r ON {place}", group, "true", pieces, [dimension])
+
+
+async def _of_cells(tx: Transaction, version: int, kpis: Sequence[str], cut: Cut, pieces: Sequence[Piece]) -> list[Sum]:
+    condition, asked = condition_of(cut, first_parameter=7)
+    source = "kpi_cell r ON r.projection_version = $1 AND r.bucket >= p.first AND r.bucket < p.until"
+    return await _summed(tx, version, kpis, source, group_of(cut), condition, pieces, asked)
+
+
+async def _summed(
+    tx: Transaction,
+    version: int,
+    kpis: Sequence[str],
+    source: str,
+    group: str,
+    condition: str,
+    pieces: Sequence[Piece],
+    asked: Sequence[object],
+) -> list[Sum]:
+    if not pieces:
+        return []
     rows = await tx.fetch(
         f"""
-        SELECT kpi, width_bucket(bucket, $5::integer[]) - 1 AS slot, {group} AS values, measure, sum(n)::bigint AS n
-          FROM {source}
-         WHERE projection_version = $1 AND kpi = ANY($2::text[]) AND bucket >= $3 AND bucket < $4 AND {condition}
-         GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0 ORDER BY 1, 2, 3, 4
+        SELECT k.kpi, p.slot, {group} AS values, m.key AS measure, sum(m.value::bigint)::bigint AS n
+          FROM unnest($3::integer[], $4::smallint[], $5::integer[], $6::integer[]) p(slot, span, first, until)
+          JOIN {source}
+         CROSS JOIN unnest($2::text[]) k(kpi)
+         CROSS JOIN LATERAL jsonb_each_text(r.counts->k.kpi) m
+         WHERE {condition}
+         GROUP BY 1, 2, 3, 4 HAVING sum(m.value::bigint) <> 0 ORDER BY 1, 2, 3, 4
         """,
         version,
         list(kpis),
-        buckets.start,
-        buckets.stop,
-        list(slots),
+        *(list(values) for values in zip(*pieces, strict=True)),
         *asked,
     )
     return [Sum(row["kpi"], row["slot"], tuple(row["values"]), row["measure"], row["n"]) for row in rows]

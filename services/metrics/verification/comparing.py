@@ -25,6 +25,8 @@ class Difference:
     kpi: str
     dimension: str
     """The dimension of a rollup; ``cell`` for all dimensions at once, ``row`` for what is no count."""
+    span: int
+    """Quarter hours that the row spans."""
     value: str
     bucket_start: datetime
     measure: str
@@ -44,30 +46,34 @@ async def differences(tx: Transaction, version: int) -> list[Difference]:
     found: list[Difference] = []
     for kpi, counted in COUNTED.items():
         rows = await tx.driver.fetch(_COMPARED.format(counted=counted), version, kpi, timeout=PATIENCE)
-        found += [Difference(kpi, row[0], row[1], start_of(row[2]), row[3], row[4], row[5]) for row in rows]
+        found += [Difference(kpi, row[0], row[1], row[2], start_of(row[3]), row[4], row[5], row[6]) for row in rows]
     for kpi, (expected, actual) in ROWS.items():
         rows = await tx.driver.fetch(_ROWS_COMPARED.format(expected=expected, actual=actual), version, timeout=PATIENCE)
-        found += [Difference(kpi, "row", row[0], start_of(bucket_of(row[1])), "rows", row[2], row[3]) for row in rows]
+        found += [Difference(kpi, "row", 1, row[0], start_of(bucket_of(row[1])), "rows", row[2], row[3]) for row in rows]
     return found + await _undefined(tx, version)
 
 
 async def _undefined(tx: Transaction, version: int) -> list[Difference]:
     """Counts of figures that nobody has defined."""
     rows = await tx.driver.fetch(
-        """
-        SELECT kpi, dimension, value, bucket, measure, n FROM kpi_rollup
-         WHERE projection_version = $1 AND n <> 0 AND kpi <> ALL($2::text[])
-        UNION ALL
-        SELECT kpi, 'cell', concat_ws('/', channel, type, priority, team, agent, tier), bucket, measure, n FROM kpi_cell
-         WHERE projection_version = $1 AND n <> 0 AND kpi <> ALL($2::text[])
-         ORDER BY 1, 2, 3, 4, 5
+        f"""
+        SELECT kpi, dimension, span, held.value, bucket, m.key, m.value::bigint
+          FROM ({_ROLLUPS} UNION ALL {_CELLS}) held
+         CROSS JOIN LATERAL jsonb_each(counts) f(kpi, measures) CROSS JOIN LATERAL jsonb_each_text(measures) m
+         WHERE kpi <> ALL($2::text[]) ORDER BY kpi, dimension, span, held.value, bucket, m.key
         """,
         version,
         list(COUNTED),
         timeout=PATIENCE,
     )
-    return [Difference(row[0], row[1], row[2], start_of(row[3]), row[4], 0, row[5]) for row in rows]
+    return [Difference(row[0], row[1], row[2], row[3], start_of(row[4]), row[5], 0, row[6]) for row in rows]
 
+
+_ROLLUPS: Final = "SELECT dimension, span, value, bucket, counts FROM kpi_rollup WHERE projection_version = $1"
+_CELLS: Final = """
+    SELECT 'cell' AS dimension, 1::smallint AS span, concat_ws('/', channel, type, priority, team, agent, tier) AS value, bucket, counts
+      FROM kpi_cell WHERE projection_version = $1
+"""
 
 _COMPARED: Final = (
     """
@@ -80,25 +86,31 @@ _COMPARED: Final = (
         FROM counted WHERE dims->>'channel' <> 'internal'
        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(n) <> 0
     ),
-    expected AS (
-      SELECT 'cell' AS dimension, concat_ws('/', channel, type, priority, team, agent, tier) AS value, bucket, measure, n FROM cell
-      UNION ALL
-      SELECT g.dimension, g.value, bucket, measure, sum(n)::bigint
+    grouped AS (
+      SELECT g.dimension, g.value, bucket, measure, sum(n) AS n
         FROM cell
        CROSS JOIN LATERAL (VALUES ('total', ''), ('channel', channel), ('type', type), ('priority', priority), ('team', team),
                                   ('agent', agent), ('tier', tier)) g(dimension, value)
        GROUP BY 1, 2, 3, 4
     ),
-    actual AS (
-      SELECT 'cell' AS dimension, concat_ws('/', channel, type, priority, team, agent, tier) AS value, bucket, measure, n
-        FROM kpi_cell WHERE projection_version = $1 AND kpi = $2 AND n <> 0
+    expected AS (
+      SELECT 'cell' AS dimension, 1 AS span, concat_ws('/', channel, type, priority, team, agent, tier) AS value, bucket, measure, n
+        FROM cell
       UNION ALL
-      SELECT dimension, value, bucket, measure, n FROM kpi_rollup WHERE projection_version = $1 AND kpi = $2 AND n <> 0
+      SELECT dimension, s.span, value, bucket - (bucket % s.span + s.span) % s.span, measure, sum(n)::bigint
+        FROM grouped JOIN (VALUES (1), (4), (96)) s(span) ON s.span > 1 OR dimension = 'total'
+       GROUP BY 1, 2, 3, 4, 5
+    ),
+    actual AS (
+      SELECT dimension, span, held.value, bucket, m.key AS measure, m.value::bigint AS n
+        FROM ("""
+    + f"{_ROLLUPS} UNION ALL {_CELLS}"
+    + """) held CROSS JOIN LATERAL jsonb_each_text(counts->$2) m
     )
-    SELECT dimension, value, bucket, measure, coalesce(e.n, 0) AS expected, coalesce(a.n, 0) AS actual
-      FROM expected e FULL JOIN actual a USING (dimension, value, bucket, measure)
+    SELECT dimension, span, value, bucket, measure, coalesce(e.n, 0) AS expected, coalesce(a.n, 0) AS actual
+      FROM (SELECT * FROM expected WHERE n <> 0) e FULL JOIN actual a USING (dimension, span, value, bucket, measure)
      WHERE e.n IS DISTINCT FROM a.n
-     ORDER BY bucket, dimension, value, measure
+     ORDER BY bucket, dimension, span, value, measure
     """
 )
 """``counted`` = one row (at, dims, measure, n) for each time that something counts."""
