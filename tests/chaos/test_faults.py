@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from random import Random
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from shared import kafka
+from shared import clock, kafka
 from shared.events.topics import INTAKE, TICKETS, Topic
 from shared.kafka import KafkaSettings, topics
 from shared.kafka.records import OutboxRow, decode
@@ -22,6 +23,7 @@ from tests.chaos.faults.records import delete, foreign_to
 from tests.chaos.faults.writing import Forged, copy_of, write
 from tests.chaos.platform import Platform, new_home
 from tests.chaos.servers import Postgres, brokers
+from tests.chaos.skewed import skew
 
 PART = 3
 
@@ -88,6 +90,17 @@ def test_foreign_records_have_no_number_that_anybody_waits_for(seed: int) -> Non
 def as_read(forged: Forged) -> ConsumerRecord[bytes | None, bytes | None]:
     """The record as a consumer gets it."""
     return ConsumerRecord(TICKETS.name, PART, 0, 0, 0, forged.key, forged.value, None, 0, 0, tuple(forged.headers))
+
+
+@pytest.mark.pure
+def test_a_process_with_a_skewed_clock_believes_to_live_later_and_measures_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(clock), "datetime", datetime)
+    right, began = clock.real_now(), clock.monotonic()
+
+    skew(240)
+
+    assert timedelta(seconds=240) <= clock.real_now() - right < timedelta(seconds=270)
+    assert clock.monotonic() - began < 30
 
 
 @pytest.mark.kafka
