@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,18 +60,20 @@ class Eyes:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._connections: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def fetch(self, service: str, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """Rows. Raises one of AWAY."""
-        connection = self._connections.get(service)
-        if connection is None or connection.is_closed():
-            connection = await asyncpg.connect(self._platform.postgres.dsn(service), timeout=5, command_timeout=60)
-            self._connections[service] = connection
-        try:
-            return list(await connection.fetch(sql, *arguments))
-        except AWAY:
-            connection.terminate()
-            raise
+        async with self._locks[service]:
+            connection = self._connections.get(service)
+            if connection is None or connection.is_closed():
+                connection = await asyncpg.connect(self._platform.postgres.dsn(service), timeout=10, command_timeout=60)
+                self._connections[service] = connection
+            try:
+                return list(await connection.fetch(sql, *arguments))
+            except AWAY:
+                connection.terminate()
+                raise
 
     async def close(self) -> None:
         """Close what is open."""

@@ -146,14 +146,15 @@ class _Play:
             await asyncio.gather(load.run(self._options.rate, self._options.seconds, cases.opened), self._break(), self._replay_midway())
             self._tell_once("load and faults are over")
             await cases.finish()
-            await replaying.replay_all(platform, ledger, monotonic() + QUIET)
+            await replaying.replay_all(platform, self._eyes, ledger, monotonic() + QUIET)
             await self._rest(surveys)
             reading.cancel()
             await surveys.finish()
             await self._reconcile()
         finally:
-            reading.cancel()
-            telling.cancel()
+            for task in (reading, telling):
+                task.cancel()
+            await asyncio.gather(reading, telling, return_exceptions=True)
             for wire in wires.values():
                 wire.close()
 
@@ -166,7 +167,7 @@ class _Play:
 
     async def _replay_midway(self) -> None:
         await asyncio.sleep(self._options.seconds * REPLAY_AT)
-        await replaying.replay_all(self._platform, self._ledger, monotonic() + self._options.seconds * 0.3)
+        await replaying.replay_all(self._platform, self._eyes, self._ledger, monotonic() + self._options.seconds * 0.3)
         self._tell_once("what was parked has been replayed")
         replaying.raise_flag(self._platform)
 

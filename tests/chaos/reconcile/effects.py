@@ -43,8 +43,8 @@ async def timers(world: World) -> Found:
 
 
 def _moment(event: dict[str, Any]) -> str:
-    sla = event.get("sla") or event
-    return f"{sla.get('started_at')} due {sla.get('due_at')} v{sla.get('policy_version')}"
+    clock = event["clock"]
+    return f"from {clock['started_at']}, due {clock['due_at']}, policies {clock['policy_version']}"
 
 
 async def surveys(world: World) -> Found:
