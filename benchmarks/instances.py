@@ -99,10 +99,10 @@ def _sharing(before: Mapping[str, Sequence[int]], after: Mapping[str, Sequence[i
     found = {service: [late - early for early, late in zip(before[service], after[service], strict=True)] for service in after}
     return [
         Figure.of(
-            f"share of the events that the second instance of {service} applied",
+            f"two instances of {service}: share of the second one",
             [instances[1] / max(1, sum(instances)) * 100],
             "%",
-            beside=f"of {sum(instances):,} events",
+            beside=f"of {sum(instances):,} events that both applied",
             target=">= 25 %",
             bound="the partitions of the keys: 12 logs per topic, dealt out evenly",
         )

@@ -14,6 +14,8 @@ ROW: Final = 26
 TOP: Final = 46
 MIDDLE: Final = 690
 """Where the line of the targets stands."""
+LABEL: Final = 66
+"""Characters of a figure's name that fit."""
 OCTAVE: Final = 60
 """Points of a factor of two."""
 REACH: Final = 4.0
@@ -64,11 +66,11 @@ def _row(figure: Figure, target: Target, top: int) -> str:
     length = max(-2.0, min(REACH, octaves)) * OCTAVE
     left, width = (MIDDLE, length) if length >= 0 else (MIDDLE + length, -length)
     kind = "ok" if figure.ok else "missed"
-    label = f"{figure.what}"
+    label = figure.what if len(figure.what) <= LABEL else figure.what[: LABEL - 1] + "…"
     shown = f"{figure.judged:,.3g} ({figure.target})"
     return (
-        f'<text x="8" y="{top + 16}">{escape(label[:62])}</text>'
+        f'<text x="8" y="{top + 16}">{escape(label)}</text>'
         f'<text class="small" x="{MIDDLE - 2 * OCTAVE - 10}" y="{top + 16}" text-anchor="end">{escape(shown)}</text>'
         f'<rect class="{kind}" x="{left:.1f}" y="{top + 5}" width="{max(1.5, width):.1f}" height="14" rx="2">'
-        f"<title>{escape(label)}: {escape(shown)}</title></rect>"
+        f"<title>{escape(figure.what)}: {escape(shown)}</title></rect>"
     )
