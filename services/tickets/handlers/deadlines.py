@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.tickets.handlers import assigning, queues
 from services.tickets.proof import Tracking
-from services.tickets.sla import ServiceLevels, TargetName
+from services.tickets.sla import ServiceLevels, TargetName, announcement
 from services.tickets.store import loading, words
 from services.tickets.store.levels import service_levels
 from services.tickets.workflow.actions import advance, pass_time, record
@@ -51,8 +51,14 @@ def _is_due(ticket: Ticket, timer: Timer) -> bool:
     """A timer that its ticket has outlived does nothing; one of a target tells whatever of it has passed."""
     if timer.kind == RETARGET:
         return True
-    due = deadlines(ticket).get(timer.kind)
-    return due is not None and (due <= timer.due_at if timer.kind in set(TargetName) else due == timer.due_at)
+    if timer.kind in _TARGETS:
+        running = ticket.clock(TargetName(timer.kind))
+        told = None if running is None else announcement(running)
+        return told is not None and told[1] <= timer.due_at
+    return deadlines(ticket).get(timer.kind) == timer.due_at
+
+
+_TARGETS: Final = frozenset(TargetName)
 
 
 async def _tiers(tx: Transaction, docket: Docket, timers: Sequence[Timer]) -> Mapping[UUID, str]:

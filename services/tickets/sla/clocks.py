@@ -46,6 +46,8 @@ class Clock:
     stopped_at: datetime | None = None
     _due: datetime | None = field(default=None, init=False, repr=False, compare=False)
     """When the budget ends while nothing pauses it, once somebody has asked: it is asked several times for every ticket."""
+    _told: tuple[tuple[Reason, datetime] | None] | None = field(default=None, init=False, repr=False, compare=False)
+    """The next announcement, once somebody has asked, for the same reason."""
 
     @property
     def is_paused(self) -> bool:
@@ -98,6 +100,13 @@ def deadline(clock: Clock) -> datetime | None:
 
 def announcement(clock: Clock) -> tuple[Reason, datetime] | None:
     """What has to be told next about the clock, and when: first the warning, then the breach."""
+    if clock._told is None:
+        object.__setattr__(clock, "_told", (_announcement(clock),))
+    assert clock._told is not None
+    return clock._told[0]
+
+
+def _announcement(clock: Clock) -> tuple[Reason, datetime] | None:
     due = deadline(clock)
     if due is None:
         return None

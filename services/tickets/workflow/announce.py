@@ -42,11 +42,16 @@ def announce(before: Ticket, history: Iterable[Change]) -> Iterator[contract.Tic
     """The events of consecutive changes of one ticket."""
     for change in history:
         after = evolve(before, change)
-        # what the customer gets tells that he was reminded, and each clock that another promise concerns tells it for itself
-        if not isinstance(change.fact, changes.Reminded | changes.Retargeted):
-            yield _event(before, after, change)
-        yield from _clock_events(before, after, change)
+        yield from announce_change(before, after, change)
         before = after
+
+
+def announce_change(before: Ticket, after: Ticket, change: Change) -> Iterator[contract.TicketEvent]:
+    """The events of one change."""
+    # what the customer gets tells that he was reminded, and each clock that another promise concerns tells it for itself
+    if not isinstance(change.fact, changes.Reminded | changes.Retargeted):
+        yield _event(before, after, change)
+    yield from _clock_events(before, after, change)
 
 
 def target(clock: Clock, at: datetime) -> contract.Target:

@@ -112,28 +112,28 @@ def message_added(ticket: Ticket, fact: MessageAdded, at: datetime) -> Ticket:
     # what waits for the customer goes on with his message; what waits for something else goes on waiting
     if clock is not None and ticket.resolution.is_paused and ticket.status is not Status.WAITING_CUSTOMER:
         clock = sla.pause(clock, started_at)
-    return replace(ticket, next_response=clock)
+    return ticket._replace(next_response=clock)
 
 
 def answered(ticket: Ticket, at: datetime) -> Ticket:
     """Staff wrote to the customer."""
     if ticket.entered_by == AGENT and ticket.contacted_at is None:
-        return replace(ticket, contacted_at=at)
-    met = replace(ticket, first_response=sla.meet(ticket.first_response, at))
-    return met if met.next_response is None else replace(met, next_response=sla.meet(met.next_response, at))
+        return ticket._replace(contacted_at=at)
+    met = ticket._replace(first_response=sla.meet(ticket.first_response, at))
+    return met if met.next_response is None else met._replace(next_response=sla.meet(met.next_response, at))
 
 
 def resolved(ticket: Ticket, at: datetime) -> Ticket:
     """The solution was given: nobody waits for a next response any more, nor for a first one if he spoke to the agent who wrote it down."""
-    after = replace(ticket, resolution=sla.meet(ticket.resolution, at))
+    after = ticket._replace(resolution=sla.meet(ticket.resolution, at))
     if after.entered_by == AGENT:
-        after = replace(after, first_response=sla.stop(after.first_response, at))
-    return after if after.next_response is None else replace(after, next_response=sla.stop(after.next_response, at))
+        after = after._replace(first_response=sla.stop(after.first_response, at))
+    return after if after.next_response is None else after._replace(next_response=sla.stop(after.next_response, at))
 
 
 def reopened(ticket: Ticket) -> Ticket:
     """The resolution runs on, also after an ending that had taken it out of the counts."""
-    return replace(ticket, resolution=sla.restart(sla.unstop(ticket.resolution, paused=False)))
+    return ticket._replace(resolution=sla.restart(sla.unstop(ticket.resolution, paused=False)))
 
 
 def status_changed(ticket: Ticket, *, pauses: bool, at: datetime) -> Ticket:
@@ -171,9 +171,9 @@ def apply(ticket: Ticket, fact: ClockFact, at: datetime) -> Ticket:
         case Breached(target=target):
             return _announced(ticket, target, sla.announce_breach)
         case Escalated(level=level):
-            return replace(ticket, escalation=max(ticket.escalation, level))
+            return ticket._replace(escalation=max(ticket.escalation, level))
         case Retargeted(promise=promise, next_response=following):
-            graded = ticket if fact.tier is None else replace(ticket, tier=fact.tier)
+            graded = ticket if fact.tier is None else ticket._replace(tier=fact.tier)
             # a tier changes what is still open; a change of the service levels corrects what was promised from the start
             return _retargeted(graded, promise, following, at, also_met=fact.tier is None)
 

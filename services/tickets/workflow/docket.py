@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from services.tickets.proof import Tracking
-from services.tickets.workflow.announce import announce
+from services.tickets.workflow.announce import announce_change
 from services.tickets.workflow.changes import Change
 from services.tickets.workflow.evolution import evolve, opened
 from services.tickets.workflow.notices import notice
@@ -53,20 +53,22 @@ class Docket:
 
     def record(self, after: Ticket, changes: Iterable[Change]) -> Ticket:
         """Note what happened to a ticket that is on the docket, and what it is now."""
-        changes = tuple(changes)
-        self.events += announce(self._tickets[after.number], changes)
-        self.events += self._notices(self._tickets[after.number], changes)
-        self.history += [(after.number, change) for change in changes]
+        notices: list[Event] = []
+        before = self._tickets[after.number]
+        for change in changes:
+            now = after if change.version == after.version else evolve(before, change)
+            self.events += announce_change(before, now, change)
+            notices += self._notice(before, now, change)
+            self.history.append((after.number, change))
+            before = now
+        self.events += notices
         self._tickets[after.number] = after
         return after
 
-    def _notices(self, before: Ticket, changes: Iterable[Change]) -> Iterator[Event]:
-        for change in changes:
-            after = evolve(before, change)
-            told = notice(before, after, change, self.link(after.number, change.at))
-            if told is not None:
-                yield told
-            before = after
+    def _notice(self, before: Ticket, after: Ticket, change: Change) -> Iterator[Event]:
+        told = notice(before, after, change, lambda: self.link(after.number, change.at))
+        if told is not None:
+            yield told
 
     def fresh(self) -> list[Ticket]:
         """Tickets opened in this transaction, as they are now."""

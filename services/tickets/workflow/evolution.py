@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 
@@ -98,15 +97,14 @@ def evolve(ticket: Ticket, change: Change) -> Ticket:
     """
     if change.version != ticket.version + 1:
         raise OutOfOrder(f"{ticket.number}: version {change.version} after {ticket.version}")
-    changed = replace(ticket, version=change.version, changed_at=max(ticket.changed_at, change.at))
+    changed = ticket._replace(version=change.version, changed_at=max(ticket.changed_at, change.at))
     after = _apply(changed, change.fact, change.at)
     return after if after.status is ticket.status else _entered(after, change.at)
 
 
 def _entered(ticket: Ticket, at: datetime) -> Ticket:
     """What begins with a status: work, once for all, and the time for which the customer is waited for, each time anew."""
-    return replace(
-        ticket,
+    return ticket._replace(
         started_at=ticket.started_at or (at if ticket.status is Status.IN_PROGRESS else None),
         waiting_since=at if ticket.status is Status.WAITING_CUSTOMER else None,
         reminded_at=None,
@@ -122,11 +120,11 @@ def _apply(ticket: Ticket, fact: Fact, at: datetime) -> Ticket:
         case Resolved(resolution_code=code):
             return _resolve(ticket, code, at)
         case Reopened():
-            return replace(clocks.reopened(ticket), status=Status.ASSIGNED, closed_at=None)
+            return clocks.reopened(ticket)._replace(status=Status.ASSIGNED, closed_at=None)
         case Closed():
-            return replace(_unsolved(ticket, at), status=Status.CLOSED, closed_at=at)
+            return _unsolved(ticket, at)._replace(status=Status.CLOSED, closed_at=at)
         case Cancelled():
-            return replace(clocks.stopped(ticket, at), status=Status.CANCELLED, closed_at=at)
+            return clocks.stopped(ticket, at)._replace(status=Status.CANCELLED, closed_at=at)
         case Warned() | Breached() | Escalated() | Retargeted():
             return clocks.apply(ticket, fact, at)
         case Reminded() | StepChanged() | Merged() | Unmerged() | Absorbed() | Linked():
@@ -138,13 +136,13 @@ def _apply(ticket: Ticket, fact: Fact, at: datetime) -> Ticket:
 def _apply_case(ticket: Ticket, fact: CaseFact, at: datetime) -> Ticket:
     match fact:
         case Reminded():
-            return replace(ticket, reminded_at=at)
+            return ticket._replace(reminded_at=at)
         case StepChanged(step=step):
-            return replace(ticket, step=step)
+            return ticket._replace(step=step)
         case Merged(into=into):
-            return replace(clocks.stopped(ticket, at), status=Status.MERGED, closed_at=at, merged_into=into)
+            return clocks.stopped(ticket, at)._replace(status=Status.MERGED, closed_at=at, merged_into=into)
         case Unmerged(status=status, paused=paused):
-            return replace(clocks.unmerged(ticket, paused), status=status, closed_at=None, merged_into=None)
+            return clocks.unmerged(ticket, paused)._replace(status=status, closed_at=None, merged_into=None)
         case Absorbed() | Linked():
             return ticket
 
@@ -159,9 +157,9 @@ def _apply_progress(ticket: Ticket, fact: MessageAdded | Confirmed | StatusChang
         case MessageAdded():
             return clocks.message_added(ticket, fact, at)
         case Confirmed():
-            return replace(ticket, status=Status.CONFIRMED)
+            return ticket._replace(status=Status.CONFIRMED)
         case StatusChanged(status=status, pauses=pauses):
-            return replace(clocks.status_changed(ticket, pauses=pauses, at=at), status=status)
+            return clocks.status_changed(ticket, pauses=pauses, at=at)._replace(status=status)
         case Assigned():
             return _assign(ticket, fact, at)
         case Triaged():
@@ -169,15 +167,14 @@ def _apply_progress(ticket: Ticket, fact: MessageAdded | Confirmed | StatusChang
 
 
 def _assign(ticket: Ticket, fact: Assigned, at: datetime) -> Ticket:
-    assigned = replace(ticket, status=fact.status, assignee=fact.assignee, team=fact.team)
+    assigned = ticket._replace(status=fact.status, assignee=fact.assignee, team=fact.team)
     # whoever gets what waits for something goes on waiting
     moved = assigned if fact.status is ticket.status else clocks.status_changed(assigned, pauses=False, at=at)
     return clocks.repromised(moved, fact, at)
 
 
 def _resolve(ticket: Ticket, code: str, at: datetime) -> Ticket:
-    return replace(
-        clocks.resolved(ticket, at),
+    return clocks.resolved(ticket, at)._replace(
         status=Status.RESOLVED,
         episode=ticket.episode + 1,
         resolution_code=code,
@@ -187,8 +184,7 @@ def _resolve(ticket: Ticket, code: str, at: datetime) -> Ticket:
 
 
 def _triage(ticket: Ticket, fact: Triaged, at: datetime) -> Ticket:
-    triaged = replace(
-        ticket,
+    triaged = ticket._replace(
         status=Status.TRIAGED if ticket.status is Status.NEW else ticket.status,
         type=fact.type,
         priority=fact.priority,

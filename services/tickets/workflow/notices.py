@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
@@ -17,17 +18,17 @@ HOLDS: Final = timedelta(days=3)
 """After this nobody needs to hear how it stood then."""
 
 
-def notice(before: Ticket, after: Ticket, change: Change, link: str | None) -> TicketNotificationRequested | None:
-    """What the customer should hear of one change, with the link to his tracking page; None when it is nothing to him."""
+def notice(before: Ticket, after: Ticket, change: Change, link: Callable[[], str | None]) -> TicketNotificationRequested | None:
+    """What the customer should hear of one change, with the link to his tracking page, made if it is needed; None: nothing to him."""
     match change.fact:
         case changes.Reminded():
-            return _request("ticket_reminder", after, change, link, _standing(after))
+            return _request("ticket_reminder", after, change, link(), _standing(after))
         case changes.Merged(into=into):
-            return _request("ticket_status", after, change, link, {"status": after.status, "into": into})
+            return _request("ticket_status", after, change, link(), {"status": after.status, "into": into})
         case changes.Closed(reason=reason) if reason == NO_CUSTOMER_ANSWER:
-            return _request("ticket_status", after, change, link, {"status": after.status, "reason": reason})
+            return _request("ticket_status", after, change, link(), {"status": after.status, "reason": reason})
         case changes.StatusChanged() | changes.Resolved() if _is_news(before, after):
-            return _request("ticket_status", after, change, link, _standing(after))
+            return _request("ticket_status", after, change, link(), _standing(after))
         case _:
             return None
 
