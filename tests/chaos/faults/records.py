@@ -40,11 +40,9 @@ class RecordsRepeated:
     async def strike(self, platform: Platform, random: Random) -> str:
         """See `Fault`."""
         topic, sent = await topic_with_traffic(platform, random)
-        batches = {}
-        for part in random.sample(sorted(sent), min(MOST_LOGS, len(sent))):
-            above, limit = random.randrange(sent[part]), random.randint(1, MOST_ROWS)
-            found = await patiently(writing.rows, platform, topic, part, above=above, limit=limit)
-            batches[part] = [copy_of(row) for row in found if row.seq <= sent[part]]
+        above = {part: random.randrange(sent[part]) for part in random.sample(sorted(sent), min(MOST_LOGS, len(sent)))}
+        found = await patiently(writing.rows, platform, topic, above, limit=random.randint(1, MOST_ROWS))
+        batches = {part: [copy_of(row) for row in rows if row.seq <= sent[part]] for part, rows in found.items()}
         count = await patiently(writing.write, platform, topic, batches)
         return f"{count} of {topic.name}"
 
@@ -72,9 +70,7 @@ class RecordsReordered:
         until = asyncio.get_running_loop().time() + UNSENT_TIME
         while True:
             cursors = await patiently(writing.cursors, platform, topic)
-            found = {}
-            for part, cursor in cursors.items():
-                found[part] = await patiently(writing.rows, platform, topic, part, above=cursor, limit=5)
+            found = await patiently(writing.rows, platform, topic, cursors, limit=5)
             unsent = {part: rows for part, rows in found.items() if len(rows) >= 2}
             if len(unsent) >= MOST_LOGS or asyncio.get_running_loop().time() > until:
                 return unsent
@@ -98,12 +94,9 @@ class RecordsForeign:
         topic, sent = await topic_with_traffic(platform, random)
         everybody = [await patiently(writing.applied, platform, topic, service) for service in topic.consumers]
         used = {part: min(applied.get(part, 0) for applied in everybody) - 1 for part in sent}
-        batches = {}
-        for part in random.sample(sorted(sent), min(MOST_LOGS, len(sent))):
-            if used[part] < 1:
-                continue
-            rows = await patiently(writing.rows, platform, topic, part, above=sent[part] - 1, limit=1)
-            batches[part] = [*foreign_to(rows[0], random.randint(1, used[part]), random), copy_of(rows[0])]
+        chosen = random.sample(sorted(part for part in sent if used[part] > 0), min(MOST_LOGS, sum(number > 0 for number in used.values())))
+        last = await patiently(writing.rows, platform, topic, {part: sent[part] - 1 for part in chosen}, limit=1)
+        batches = {part: [*foreign_to(row, random.randint(1, used[part]), random), copy_of(row)] for part, [row] in last.items()}
         count = await patiently(writing.write, platform, topic, batches) - len(batches) if batches else 0
         await patiently(writing.write, platform, POSITIONS, {random.randrange(12): [Forged(b"nobody", b"not a report", ())]})
         return f"{count} of {topic.name}"

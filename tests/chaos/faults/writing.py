@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
-from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 
@@ -94,26 +93,19 @@ async def applied(platform: Platform, topic: Topic, service: str) -> dict[int, i
     return {row["part"]: row["last_seq"] for row in rows}
 
 
-async def rows(platform: Platform, topic: Topic, part: int, *, above: int, limit: int) -> list[OutboxRow]:
-    """Rows of a log from its outbox, ascending."""
+async def rows(platform: Platform, topic: Topic, above: Mapping[int, int], *, limit: int) -> dict[int, list[OutboxRow]]:
+    """The next rows of each log from its outbox, ascending; partition -> number that they are above."""
     async with connection(platform.postgres.dsn(topic.source)) as sql:
         found = await sql.fetch(
             """
-            SELECT seq, key, type, event_id, previous_id, headers, payload FROM outbox
-             WHERE (topic, part) = ($1, $2) AND seq > $3 ORDER BY seq LIMIT $4
+            SELECT n.* FROM unnest($2::smallint[], $3::bigint[]) w(part, seq) CROSS JOIN LATERAL (
+              SELECT part, seq, key, type, event_id, previous_id, headers, payload FROM outbox o
+               WHERE (o.topic, o.part) = ($1, w.part) AND o.seq > w.seq ORDER BY o.seq LIMIT $4) n
             """,
-            *(topic.name, part, above, limit),
+            *(topic.name, list(above), list(above.values()), limit),
         )
-    return [
-        OutboxRow(
-            (topic.name, part),
-            row["seq"],
-            row["key"],
-            row["type"],
-            UUID(str(row["event_id"])),
-            None if row["previous_id"] is None else UUID(str(row["previous_id"])),
-            from_json(row["headers"]),
-            row["payload"],
-        )
-        for row in found
-    ]
+    by_part: dict[int, list[OutboxRow]] = {part: [] for part in above}
+    for part, seq, key, type_, event_id, previous_id, headers, payload in found:
+        row = OutboxRow((topic.name, part), seq, key, type_, event_id, previous_id, from_json(headers), payload)
+        by_part[part].append(row)
+    return {part: sorted(rows, key=lambda row: row.seq) for part, rows in by_part.items()}
