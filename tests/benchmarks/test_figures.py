@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.figure import Figure, Target
 from benchmarks.load import Measured
 from benchmarks.machine import Machine
@@ -66,3 +67,16 @@ def test_a_partial_run_replaces_its_own_figures_only(tmp_path: Path) -> None:
     ]
     assert "| accept figure | 7 /s |" in (tmp_path / "results.md").read_text()
     assert "accept figure" in (tmp_path / "figures.svg").read_text()
+
+
+def test_every_benchmark_says_what_it_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in ("accept", "memory", "instances", "peers"))
+
+
+def test_a_benchmark_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--only", "nothing"]) == 2
+
+    assert "No benchmark nothing" in capsys.readouterr().out
