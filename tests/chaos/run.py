@@ -12,7 +12,7 @@ from typing import Final
 
 from deploy.demo.mailbox import Mailbox
 from deploy.local.home import Home
-from shared.clock import monotonic
+from shared.clock import monotonic, real_now
 from tests.chaos import department, poison, replaying
 from tests.chaos.cases import Cases, Staff
 from tests.chaos.eyes import AWAY, Eyes, await_quiet
@@ -123,6 +123,7 @@ class _Play:
         self._ledger = outcome.ledger
         self._began = monotonic()
         self._until = self._began + self._options.seconds + GRACE + 15
+        self._rested_at = real_now()
 
     async def perform(self) -> None:
         """Set up, load and break, rest, reconcile."""
@@ -179,6 +180,7 @@ class _Play:
             self._outcome.quiet_after = monotonic() - began
             self._tell_once(f"quiet after {self._outcome.quiet_after:.1f} s")
             await surveys.finish()
+            self._rested_at = real_now()
             timers = [child for child in self._platform.processes.values() if child.role == "timers"]
             await asyncio.gather(*(child.stop() for child in timers))
             outstanding = await await_quiet(self._eyes, monotonic() + QUIET, overdue=False)
@@ -190,7 +192,7 @@ class _Play:
         keeper = self._platform.keeper
         self._outcome.deaths = Counter(death.name for death in keeper.deaths)
         self._outcome.died_by_themselves = [f"{death.name} {death.how}" for death in keeper.deaths_by_themselves()]
-        self._outcome.checks += await reconcile(World(self._platform, self._eyes, self._ledger))
+        self._outcome.checks += await reconcile(World(self._platform, self._eyes, self._ledger, self._rested_at))
 
     # --- telling people ---
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -33,6 +34,8 @@ class World:
     platform: Platform
     eyes: Eyes
     ledger: Ledger
+    rested_at: datetime
+    """When the timers were stopped: until then they had to do what was due."""
     _read: dict[str, list[asyncpg.Record]] = field(default_factory=dict)
 
     async def rows(self, service: str, sql: str, *arguments: Any) -> list[asyncpg.Record]:
