@@ -65,8 +65,8 @@ async def run(bench: Bench) -> list[Figure]:
     return _figures(sizes, ours, theirs)
 
 
-async def _measure(bench: Bench, url: str, calls: Calls, name: str, *, reads: int) -> Found:
-    """Reads first, one at a time, so that they see the size; then creates."""
+async def _measure(bench: Bench, url: str, door: str, calls: Calls, name: str, *, reads: int) -> Found:
+    """Reads first, one at a time, so that they see the size; then creates, which go to `door`."""
     found = Found(0.0)
     for kind in READS:
         bench.say(f"{name}: {kind}")
@@ -75,7 +75,8 @@ async def _measure(bench: Bench, url: str, calls: Calls, name: str, *, reads: in
         measured.require_clean()
         found.reads[kind] = measured.percentile(0.5)
     bench.say(f"{name}: creates")
-    created = await load.run(Load(url, calls["create"], seconds=bench.seconds(20, 4), connections=CALLERS))
+    created = await load.run(Load(door, calls["create"], seconds=bench.seconds(20, 4), connections=CALLERS))
+    created.require_clean()
     found.creates = created.rate
     return found
 
@@ -89,9 +90,8 @@ async def _aftercare(bench: Bench, sizes: Sequence[int]) -> list[Found]:
         for size in sizes:
             await _fill(bench, platform, size)
             calls = await _own_calls(platform, str(size))
-            found.append(
-                await _measure(bench, platform.url("tickets"), calls, f"Aftercare at {size:,} tickets", reads=bench.count(200, 20))
-            )
+            desk, door = platform.url("tickets"), platform.url("intake")
+            found.append(await _measure(bench, desk, door, calls, f"Aftercare at {size:,} tickets", reads=bench.count(200, 20)))
             await platform.settle(timeout=600)
     return found
 
@@ -180,7 +180,7 @@ async def _peer(bench: Bench, sizes: Sequence[int]) -> list[Found]:
         with Peer(environment, bench.folder / "peer.log") as peer:
             calls = _peer_calls(told, peer.url)
             reads = bench.count(50, 10) if size == sizes[0] else 3
-            found.append(await _measure(bench, peer.url, calls, f"django-helpdesk at {size:,} tickets", reads=reads))
+            found.append(await _measure(bench, peer.url, peer.url, calls, f"django-helpdesk at {size:,} tickets", reads=reads))
     await bench.drop(url)
     return found
 
