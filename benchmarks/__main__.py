@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from importlib import util
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in chosen if name not in known]:
         console.print(f"No benchmark {', '.join(unknown)}; there are {', '.join(known)}", style="red")
         return 2
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # topics come and go here, and it wonders at each
     with stop_signals(request_stop):
         try:
             return _run([known[name] for name in chosen], asked.rounds, quick=asked.quick, order=list(known), console=console)
