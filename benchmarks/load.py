@@ -132,9 +132,9 @@ class Measured:
             return math.nan
         return self.latencies[max(0, math.ceil(share * len(self.latencies)) - 1)]
 
-    def require_clean(self) -> None:
-        """Raise when anything was refused, broken or unanswered: a figure over such a run says nothing."""
-        if self.failed:
+    def require_clean(self, *, but: float = 0.0) -> None:
+        """Raise when more than this share was refused, broken or unanswered: a figure over such a run says nothing."""
+        if self.failed > but * self.sent:
             raise LoadFailed(
                 f"{self.failed} of {self.sent} requests failed: {dict(self.statuses)}, {self.broken} broken, {self.unanswered} unanswered"
             )

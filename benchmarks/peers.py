@@ -76,7 +76,7 @@ async def _measure(bench: Bench, url: str, door: str, calls: Calls, name: str, *
         found.reads[kind] = measured.percentile(0.5)
     bench.say(f"{name}: creates")
     created = await load.run(Load(door, calls["create"], seconds=bench.seconds(20, 4), connections=CALLERS))
-    created.require_clean()
+    created.require_clean(but=0.2)  # who is at his limit refuses some; the rate is that of what was accepted
     found.creates = created.rate
     return found
 
