@@ -188,8 +188,12 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._moved_at = monotonic()
 
     def is_stuck(self, *, lagging: float, unassigned: float) -> bool:
-        """Whether records wait and nothing has moved for `lagging` seconds, or the group gave us no answer for `unassigned` seconds."""
-        if self.waits_for_database or self.must_seek or (self.ready.is_set() and not any(self.lag().values())):
+        """Whether records wait and nothing has moved for `lagging` seconds, or the group gave us no answer for `unassigned` seconds.
+
+        Without partitions nobody seeks: a seek that was due when they were given up must not make an answer look as if it had come.
+        """
+        nothing_to_do = self.ready.is_set() and (self.must_seek or not any(self.lag().values()))
+        if self.waits_for_database or nothing_to_do:
             self.moved()
         limit = lagging if self.ready.is_set() else unassigned
         return monotonic() - self._moved_at > limit
