@@ -156,18 +156,15 @@ async def running(
     *,
     broker_count: int = 1,
     wrapper: Mapping[str, Sequence[str]] | None = None,
-    settings: Mapping[str, str] | None = None,
     database_folder: Path | None = None,
 ) -> AsyncIterator[Platform]:
     """A platform that is ready; it is ended on the way out, and the home stays.
 
     Args:
         wrapper: see `Platform.wrapper`.
-        settings: variables for all processes, over those that every platform has.
         database_folder: where PostgreSQL keeps its data, instead of in the home: a small disk, for instance.
     """
     platform = _describe(home, broker_count, wrapper or {}, database_folder)
-    platform.environment.update(settings or {})
     keeping = asyncio.ensure_future(platform.keeper.run())
     try:
         await asyncio.gather(_start_databases(platform), _start_brokers(platform))

@@ -36,8 +36,6 @@ REPLAY_AT: Final = 0.45
 """Share of the load after which the poison is taken away and what is parked is replayed, for the first time."""
 WORKED: Final = 0.35
 """Share of the tickets that staff work on."""
-SETTINGS: Final = {"FEEDBACK_SURVEY_LIFETIME": "PT1M", "FEEDBACK_SURVEY_DELAY": "PT2S"}
-"""A survey may be answered for a minute, the shortest that the platform allows."""
 TELL_EVERY: Final = 5.0
 
 
@@ -96,7 +94,7 @@ async def run(options: Options, home: Home, wrapper: Mapping[str, Sequence[str]]
     outcome = Outcome(options)
     began = monotonic()
     say(f"starting PostgreSQL, {options.brokers} x Apache Kafka and the services in {home.path}")
-    async with running(home, broker_count=options.brokers, wrapper=wrapper, settings=SETTINGS) as platform, _eyes(platform) as eyes:
+    async with running(home, broker_count=options.brokers, wrapper=wrapper) as platform, _eyes(platform) as eyes:
         say(f"ready after {monotonic() - began:.0f} s: {len(platform.processes)} processes")
         await _Play(platform, eyes, outcome, say).perform()
     return outcome
@@ -129,7 +127,8 @@ class _Play:
         """Set up, load and break, rest, reconcile."""
         platform, ledger, seed = self._platform, self._ledger, self._options.seed
         wires = {service: Wire(url, connections=64) for service, url in platform.urls.items()}
-        keys = await department.set_up(platform, Caller(wires["tickets"], platform.key("manager"), self._until))
+        managers = (Caller(wires[service], platform.key("manager"), self._until) for service in ("tickets", "feedback"))
+        keys = await department.set_up(platform, *managers)
         replaying.raise_flag(platform)
         self._began = monotonic()
         self._until = self._began + self._options.seconds + GRACE

@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
+
 from shared.events.topics import NUMBERED, PARTITIONS
+from tests.chaos.department import SHORT_LIVED
 from tests.chaos.reconcile.check import World
 
 Found = tuple[int, Iterable[str]]
 
 OUTBOX = "SELECT topic, part, seq, key, type, event_id::text, previous_id::text FROM outbox ORDER BY topic, part, seq"
 HEADS = "SELECT topic, part, head, head_id::text, stopped FROM outbox_head"
+RESOLVED = "SELECT payload FROM outbox WHERE type = 'ticket.resolved.v1'"
+INVITED = "SELECT ticket_number, episode FROM invitation WHERE purpose = 'survey'"
 POSITIONS = "SELECT topic, part, last_seq, last_id::text, stopped FROM consumer_part"
 
 
@@ -99,16 +104,17 @@ async def event_log(world: World) -> Found:
 
 
 async def effects(world: World) -> Found:
-    """Each request that was told is a message of one ticket; each resolution that was told has its invitation."""
+    """Each request that was told is a message of one ticket; each resolution has its survey, unless it would come too late."""
     requests = [row for row in await world.rows("intake", OUTBOX) if row["type"] == "request.received.v1"]
-    customers = [row for row in await world.rows("tickets", "SELECT id::text, author FROM message") if row["author"] == "customer"]
-    resolved = [row for row in await world.rows("tickets", OUTBOX) if row["type"] == "ticket.resolved.v1"]
-    invited = await world.rows("feedback", "SELECT id FROM invitation WHERE purpose = 'survey'")
+    customers = await world.rows("tickets", "SELECT id FROM message WHERE author = 'customer'")
     found = []
     if len(requests) != len(customers):
         found.append(f"{len(requests)} requests were told, and tickets has {len(customers)} messages of customers")
-    if len(resolved) != len(invited):
-        found.append(f"{len(resolved)} resolutions were told, and feedback has {len(invited)} surveys for them")
+    resolved = [orjson.loads(row["payload"]) for row in await world.rows("tickets", RESOLVED)]
+    invited = {(row["ticket_number"], row["episode"]) for row in await world.rows("feedback", INVITED)}
+    for event in resolved:
+        if (event["ticket_number"], event["episode"]) not in invited and event["dimensions"]["channel"] != SHORT_LIVED:
+            found.append(f"nobody is asked about resolution {event['episode']} of {event['ticket_number']}")
     return len(requests) + len(resolved), found
 
 
