@@ -6,9 +6,10 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaTimeoutError
 
 from shared import kafka as clients
 from shared.events.envelope import FILLER_TYPE
@@ -73,6 +74,25 @@ async def test_a_topic_with_another_number_of_partitions_is_refused(kafka: Kafka
         await topics.apply(other)
 
     await topics.remove(other)
+
+
+async def test_leaders_that_come_late_are_waited_for(kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(kafka, topic_prefix=f"{kafka.topic_prefix}late.")
+    end_offsets, asked = AIOKafkaConsumer.end_offsets, []
+
+    async def late(reader: AIOKafkaConsumer, partitions: object) -> object:
+        asked.append(partitions)
+        if len(asked) == 1:
+            raise KafkaTimeoutError
+        return await end_offsets(reader, partitions)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", late)
+
+    created = await topics.apply(settings)
+    await topics.remove(settings)
+
+    assert len(created) == len(NUMBERED) + 1
+    assert len(asked) == 2
 
 
 async def test_the_tail_of_a_new_log_is_empty(kafka: KafkaSettings) -> None:
