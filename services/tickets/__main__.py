@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from services.tickets.app import create_app
-from services.tickets.consumer import create_handler
+from services.tickets.consumer import BATCH, READS, create_handler
 from services.tickets.models import metadata
 from services.tickets.settings import TicketsSettings
 from services.tickets.timers import create_timers
@@ -19,6 +19,8 @@ SERVICE: Final = Service(
     migrations=Path(__file__).parent / "migrations",
     app=create_app,
     handle=create_handler,
+    reads=READS,
+    batch=BATCH,
     timers=create_timers,
 )
 

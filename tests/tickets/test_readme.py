@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from services import tickets
 from services.tickets import models
+from services.tickets.consumer import READS
 from services.tickets.workflow.status import PERMITTED, Role, diagram
 from shared.events import contracts
 from shared.events.topics import produced_by
@@ -41,3 +43,10 @@ def test_every_event_that_it_can_publish_is_explained() -> None:
     types = {contract.TYPE for contract in contracts() if contract.TOPIC in produced_by("tickets")}
 
     assert {name for name in types if f"`{name}`" not in README} == set()
+
+
+def test_the_events_that_it_reads_are_those_that_it_says() -> None:
+    _, _, rest = README.partition("## Events consumed")
+    section, _, _ = rest.partition("\n## ")
+
+    assert set(re.findall(r"`([a-z_.]+\.v\d+)`", section)) == {contract.TYPE for contract in READS}
