@@ -28,15 +28,15 @@ def main(arguments: Sequence[str]) -> int:
     faults = () if asked.faults == "none" else tuple(asked.faults.split(","))
     options = Options(asked.seconds, asked.rate, faults, asked.seed, asked.brokers, asked.mutant)
     try:
-        outcome = play(options, Console(), json=asked.json, keep=asked.keep)
+        outcome = play(options, Console(), json=asked.json, keep=asked.keep, under=asked.under)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     return 0 if outcome.passed else 1
 
 
-def play(options: Options, console: Console, *, json: Path | None = None, keep: bool = False) -> Outcome:
-    """Run, tell, and clear away what nobody needs to look at."""
-    home = new_home()
+def play(options: Options, console: Console, *, json: Path | None = None, keep: bool = False, under: Path = Path("/tmp")) -> Outcome:
+    """Run, tell, and clear away what nobody needs to look at. ``under``: where the home is made."""
+    home = new_home(under)
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--json", type=Path, help="write the report there as well")
     parser.add_argument("--mutant", choices=tuple(mutants.MUTANTS), help="plant this bug first: the run must find it (see mutants.py)")
+    parser.add_argument(
+        "--under", type=Path, default=Path("/tmp"), help="folder in which the home is made; /dev/shm where the disk is slow"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the home of a run that went well")
     return parser
 

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seconds", type=float, default=120, help="load of each run")
     parser.add_argument("--rate", type=float, default=60)
+    parser.add_argument("--under", type=Path, default=Path("/tmp"), help="folder in which the homes are made")
     parser.add_argument("--json", type=Path, help="write all reports there")
     asked = parser.parse_args(arguments)
     console, until, reports = Console(), monotonic() + asked.minutes * 60, list[dict[str, object]]()
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         brokers = 3 if len(reports) % THREE_BROKERS == THREE_BROKERS - 1 else 1
         options = Options(seconds=asked.seconds, rate=asked.rate, seed=secrets.randbelow(10**9), brokers=brokers)
         console.rule(options.command)
-        outcome = play(options, console)
+        outcome = play(options, console, under=asked.under)
         reports.append(document(outcome))
         if asked.json is not None:
             asked.json.write_bytes(orjson.dumps(reports, option=orjson.OPT_INDENT_2))

@@ -142,9 +142,9 @@ def roles(service: str) -> list[tuple[str, int]]:
     return found
 
 
-def new_home() -> Home:
+def new_home(under: Path = Path("/tmp")) -> Home:
     """A folder of its own that the database's user may enter."""
-    path = Path(tempfile.mkdtemp(prefix="aftercare-chaos-", dir="/tmp"))
+    path = Path(tempfile.mkdtemp(prefix="aftercare-chaos-", dir=under))
     path.chmod(0o711)
     (path / "logs").mkdir()
     return Home(path)

@@ -21,6 +21,8 @@ from tests.chaos.processes import in_starter
 
 POSTGRES: Final[Mapping[str, str]] = {"max_connections": "300", "shared_buffers": "256MB", "max_wal_size": "1GB"}
 """Twenty processes with a pool each; much smaller than a server of its own would be."""
+START_TIME: Final = 240.0
+"""Seconds that a start may take: a slow machine is no difference."""
 
 
 class Postgres:
@@ -30,6 +32,7 @@ class Postgres:
         password = home.secrets().postgres_password
         place = folder or home.path / "postgres"
         self.server = PostgresServer(place, free_port(), password=password, log=home.logs / "postgres.log", settings=POSTGRES)
+        self.server.start_time = START_TIME
 
     @property
     def data(self) -> Path:
@@ -76,6 +79,7 @@ class Broker:
 
     def __init__(self, server: KafkaServer, node: int) -> None:
         self.server = server
+        self.server.start_time = START_TIME
         self.node = node
 
     @property
