@@ -44,11 +44,11 @@ FIRST_DAY: Final = ORIGIN.date()
 @cache
 def wall(zone: str) -> Sequence[int]:
     """What the clock in a zone shows, for every minute."""
-    there, first, origin = ZoneInfo(zone), int((START - timedelta(days=BEFORE)).timestamp()), ORIGIN.replace(tzinfo=UTC).timestamp()
+    there, first, origin = ZoneInfo(zone), int((START - timedelta(days=BEFORE)).timestamp()), ORIGIN.toordinal()
     shown = array("q")
     for minute in range(MINUTES + BEFORE * DAY):
         local = datetime.fromtimestamp(first + 60 * minute, there)
-        shown.append(int((local.replace(tzinfo=UTC).timestamp() - origin) // 60))
+        shown.append((local.toordinal() - origin) * DAY + local.hour * 60 + local.minute)
     return shown
 
 
