@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from shared.clock import monotonic
 from tests.chaos.ledger import Action, Entry, Ledger
 from tests.chaos.load import Load
 from tests.chaos.story import Story
-from tests.chaos.wire import Answer, Caller, GaveUp, Wire
+from tests.chaos.wire import Answer, Caller, GaveUp, Patience, Wire
 
 LOOK: Final = 0.25
 """Seconds between two looks at a ticket that is waited for."""
@@ -37,11 +36,11 @@ class Staff:
     keys: Mapping[str, str]
     """`{agent: key}`; whoever is nobody's agent is served by the lead."""
     lead: str
-    until: float
+    patience: Patience
 
     def caller(self, agent: str | None) -> Caller:
         """As that agent."""
-        return Caller(self.wire, self.keys.get(agent or "", self.lead), self.until)
+        return Caller(self.wire, self.keys.get(agent or "", self.lead), self.patience)
 
 
 @dataclass
@@ -158,7 +157,7 @@ class Case:
 
     async def _until(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
         caller = self._cases.staff.caller(None)
-        while monotonic() < caller.until:
+        while not caller.patience.is_over:
             answer = await caller.get(f"/v1/tickets/{self._number}")
             if answer.status == 200:
                 self._seen = answer.json()

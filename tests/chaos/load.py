@@ -60,7 +60,7 @@ class Load:
         entry.digest = hashlib.blake2b(orjson.dumps(entry.body), digest_size=16).digest()
         entry.first_sent = monotonic()
         try:
-            while monotonic() < self._caller.until:
+            while not self._caller.patience.is_over:
                 if (is_done := await self._try(entry)) is not None:
                     if is_done and due is not None:
                         self._ledger.latencies.append(entry.acked_at - due)
@@ -91,7 +91,7 @@ class Load:
 
     async def _resend(self, entry: Entry) -> None:
         """Somebody who did not see his 202 sends once more: the answer must be the same."""
-        while monotonic() < self._caller.until:
+        while not self._caller.patience.is_over:
             try:
                 answer = await self._caller.once("POST", PATH, entry.body, key=entry.key)
             except NoAnswer:
@@ -107,7 +107,7 @@ class Load:
 
     async def _send_invalid(self) -> None:
         body, key = self._story.invalid(), str(UUID(int=self._random.getrandbits(128)))
-        while monotonic() < self._caller.until:
+        while not self._caller.patience.is_over:
             try:
                 answer = await self._caller.once("POST", PATH, body, key=key)
             except NoAnswer:

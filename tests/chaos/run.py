@@ -24,13 +24,13 @@ from tests.chaos.reconcile import Check, World, reconcile
 from tests.chaos.schedule import plan
 from tests.chaos.story import Story
 from tests.chaos.surveys import Surveys
-from tests.chaos.wire import Caller, Wire
+from tests.chaos.wire import Caller, Patience, Wire
 
 GRACE: Final = 60.0
-"""Seconds after the load in which callers go on trying, and staff finish what they have in hand."""
+"""Seconds after the load and the last fault in which callers go on trying, and staff finish what they have in hand."""
 LATE_FOR: Final = 30.0
 """Seconds after the load until which somebody waits for his survey to expire, to answer it then."""
-QUIET: Final = 120.0
+QUIET: Final = 180.0
 """Seconds after that within which the platform must have come to rest."""
 REPLAY_AT: Final = 0.45
 """Share of the load after which the poison is taken away and what is parked is replayed, for the first time."""
@@ -120,24 +120,23 @@ class _Play:
         self._say = say
         self._ledger = outcome.ledger
         self._began = monotonic()
-        self._until = self._began + self._options.seconds + GRACE + 15
+        self._patience = Patience()
         self._rested_at = real_now()
 
     async def perform(self) -> None:
         """Set up, load and break, rest, reconcile."""
         platform, ledger, seed = self._platform, self._ledger, self._options.seed
         wires = {service: Wire(url, connections=64) for service, url in platform.urls.items()}
-        managers = (Caller(wires[service], platform.key("manager"), self._until) for service in ("tickets", "feedback"))
+        managers = (Caller(wires[service], platform.key("manager"), Patience(monotonic() + GRACE)) for service in ("tickets", "feedback"))
         keys = await department.set_up(platform, *managers)
         replaying.raise_flag(platform)
         self._began = monotonic()
-        self._until = self._began + self._options.seconds + GRACE
         story = Story(Random(f"{seed}/story"), ledger, f"c{seed}")
-        load = Load(Caller(wires["intake"], platform.key("bot"), self._until), story, ledger, Random(f"{seed}/load"))
-        staff = Staff(wires["tickets"], keys, platform.key("lead"), self._until)
+        load = Load(Caller(wires["intake"], platform.key("bot"), self._patience), story, ledger, Random(f"{seed}/load"))
+        staff = Staff(wires["tickets"], keys, platform.key("lead"), self._patience)
         cases = Cases(staff, load, story, ledger, Random(f"{seed}/cases"), WORKED)
         mailbox = Mailbox(platform.home.path / "mail")
-        customers = Caller(wires["feedback"], "", self._until + GRACE)
+        customers = Caller(wires["feedback"], "", self._patience)
         late_until = self._began + self._options.seconds + LATE_FOR
         surveys = Surveys(mailbox, customers, ledger, Random(f"{seed}/surveys"), late_until=late_until)
         telling = asyncio.ensure_future(self._tell())
@@ -160,10 +159,10 @@ class _Play:
 
     async def _break(self) -> None:
         options = self._options
-        if not options.faults:
-            return
-        strikes = plan(options.seed, options.seconds, options.faults, options.brokers)
-        self._outcome.struck = await campaign(self._platform, strikes, options.seed, self._tell_struck)
+        if options.faults:
+            strikes = plan(options.seed, options.seconds, options.faults, options.brokers)
+            self._outcome.struck = await campaign(self._platform, strikes, options.seed, self._tell_struck)
+        self._patience.until = max(monotonic(), self._began + options.seconds) + GRACE
 
     async def _replay_midway(self) -> None:
         await asyncio.sleep(self._options.seconds * REPLAY_AT)

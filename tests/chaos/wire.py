@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -37,6 +38,18 @@ class Answer:
     def json(self) -> Any:
         """The body, parsed."""
         return orjson.loads(self.body)
+
+
+@dataclass
+class Patience:
+    """Until when callers try again: as long as faults strike, and some time longer."""
+
+    until: float = inf
+    """Monotonic; infinite as long as nobody can say."""
+
+    @property
+    def is_over(self) -> bool:
+        return monotonic() > self.until
 
 
 class Wire:
@@ -101,12 +114,12 @@ class _Connection:
 
 
 class Caller:
-    """Somebody with a key who calls one service and tries again until ``until`` (monotonic)."""
+    """Somebody with a key who calls one service and tries again as long as he has patience."""
 
-    def __init__(self, wire: Wire, key: str, until: float) -> None:
+    def __init__(self, wire: Wire, key: str, patience: Patience) -> None:
         self._wire = wire
         self._authorization = {"Authorization": f"Bearer {key}"} if key else {}
-        self.until = until
+        self.patience = patience
 
     async def get(self, path: str) -> Answer:
         """Read."""
@@ -133,6 +146,6 @@ class Caller:
                 reason = f"{answer.status} {answer.body[:200]!r}"
             except NoAnswer as error:
                 reason = str(error)
-            if monotonic() > self.until:
+            if self.patience.is_over:
                 raise GaveUp(f"{method} {path}: {reason}")
             await asyncio.sleep(PAUSE)

@@ -15,7 +15,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.reconcile.accepted import REQUESTS
 from tests.chaos.reconcile.check import World
 from tests.chaos.reconcile.effects import INVITATIONS
-from tests.chaos.wire import Caller, Wire
+from tests.chaos.wire import Caller, Patience, Wire
 
 RANGE: Final = timedelta(days=2)
 PATIENCE: Final = 30.0
@@ -117,7 +117,7 @@ async def _resolutions(world: World) -> dict[bytes, tuple[str, int]]:
 
 async def _answered(world: World) -> dict[str, dict[str, Any]]:
     wire = Wire(world.platform.urls["metrics"], connections=1)
-    caller = Caller(wire, world.platform.key("manager"), monotonic() + PATIENCE)
+    caller = Caller(wire, world.platform.key("manager"), Patience(monotonic() + PATIENCE))
     now = real_now()
     begin, end = (moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (now - RANGE, now + RANGE))
     answer = await caller.get(f"/v1/kpis?from={begin}&to={end}")
