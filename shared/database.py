@@ -1,8 +1,7 @@
-"""A service's own PostgreSQL: a small pool, and one transaction per knock at a door.
+"""A service's own PostgreSQL: a few connections, and one transaction per knock at a door.
 
-Handlers get a `Transaction` and never commit. Hot paths speak to asyncpg (set-based SQL with unnest arrays), cold ones may use
-SQLAlchemy Core; both are the same transaction on the same connection. SQLAlchemy sends BEGIN only with its first own statement, so a row
-written through the driver before that would survive the rollback: `Database.transaction` therefore runs a statement of its own first.
+Handlers get a `Transaction` and never commit. They speak to asyncpg: set-based SQL with unnest arrays. What is cold and not of any handler
+(migrations, days of the outbox) may use the SQLAlchemy `engine`, whose connections are made for the occasion.
 """
 
 from __future__ import annotations
@@ -10,33 +9,36 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import NullPool
+
+from shared.connections import Connection, Connections
 
 TRANSIENT_STATES: Final = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57014", "25P03", "58030"})
 """SQLSTATEs after which the same work may succeed: serialisation, deadlock, time-outs, a server going away, a disk that fails."""
 TRANSIENT_CLASSES: Final = ("08", "53")
 """The same for whole classes: the connection is gone; the server is out of disk, memory or connections, which is no record's fault."""
 
+Isolation = Literal["read_committed", "repeatable_read", "serializable"]
+
+CONNECT_TIMEOUT: Final = 5.0
+"""Seconds until a connection must be there."""
 COMMAND_TIMEOUT: Final = 10.0
 """Seconds that one statement may take before the client gives up."""
 
 
 class Transaction:
-    """An open transaction. SQL goes through `fetch`, `fetchrow`, `fetchval`, `execute` ($1 parameters) or, cold, through `sql`."""
+    """An open transaction. SQL goes through `fetch`, `fetchrow`, `fetchval`, `execute` with $1 parameters."""
 
-    def __init__(self, sql: AsyncConnection, driver: asyncpg.Connection[asyncpg.Record]) -> None:
-        self.sql = sql
+    def __init__(self, _sql: AsyncConnection | None, driver: Connection) -> None:
         self.driver = driver
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
@@ -65,71 +67,64 @@ class Transaction:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """What is done inside is undone when it raises; the transaction lives on."""
-        async with self.sql.begin_nested():
-            # the SAVEPOINT is sent with the next SQLAlchemy statement at the latest; make sure it is there before driver statements
-            await self.sql.execute(text("SELECT 1"))
+        async with self.driver.transaction():
             yield
 
 
 class Database:
-    """The pool of one process. Create it in the running loop's process and `close` it at the end."""
+    """The database of one process. Create it in the process that uses it, and `close` it at the end."""
 
     def __init__(self, url: str, *, pool_size: int, application_name: str) -> None:
-        self.engine: AsyncEngine = create_async_engine(
-            asyncpg_url(url),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=5,
-            pool_pre_ping=False,
-            # the dialect decodes jsonb for the whole connection, also for statements that go straight to the driver: leave it text
-            json_deserializer=str,
-            connect_args={
-                "command_timeout": COMMAND_TIMEOUT,
-                "timeout": 5,
-                "server_settings": {"application_name": application_name, "timezone": "UTC"},
-            },
-        )
-        event.listen(self.engine.sync_engine, "connect", _know_tsvector)
-        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self._url = f"postgresql://{asyncpg_url(url).partition('://')[2]}"
+        options: dict[str, Any] = {
+            "command_timeout": COMMAND_TIMEOUT,
+            "timeout": CONNECT_TIMEOUT,
+            "server_settings": {"application_name": application_name, "timezone": "UTC"},
+        }
+        # the dialect decodes jsonb for the whole connection, also for statements that go straight to the driver: leave it text
+        self.engine: AsyncEngine = create_async_engine(asyncpg_url(url), poolclass=NullPool, json_deserializer=str, connect_args=options)
+        self._options = options
+        self._connections = Connections(self._connect, pool_size)
+
+    async def _connect(self) -> Connection:
+        connection: Connection = await asyncpg.connect(self._url, **self._options)
+        # the binary form of tsvector, which COPY asks for
+        await connection.set_type_codec("tsvector", schema="pg_catalog", encoder=tsvector, decoder=bytes, format="binary")
+        return connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, isolation: Isolation = "read_committed", readonly: bool = False) -> AsyncIterator[Transaction]:
         """One transaction: commits when the block ends, rolls back when it raises."""
-        async with self.engine.connect() as connection, connection.begin():
-            await connection.execute(text("SELECT 1"))
-            raw = await connection.get_raw_connection()
-            driver = raw.driver_connection
-            assert driver is not None
-            assert driver.is_in_transaction()
-            yield Transaction(connection, driver)
+        driver = await self._connections.take()
+        try:
+            transaction = driver.transaction(isolation=isolation, readonly=readonly)
+            await transaction.start()
+            try:
+                yield Transaction(None, driver)
+            except BaseException:
+                # where that fails as well the connection is gone, and the server rolls back; what went wrong first is what counts
+                with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError):
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
+        finally:
+            self._connections.give_back(driver)
 
     async def ping(self) -> None:
         """Answers, or raises what `is_transient` knows."""
-        async with self.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+        async with self.transaction() as tx:
+            await tx.fetchval("SELECT 1")
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._connections.close()
         await self.engine.dispose()
-
-
-def _know_tsvector(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    """Teach the driver the binary form of tsvector, which COPY asks for."""
-    connection.run_async(
-        lambda driver: driver.set_type_codec("tsvector", schema="pg_catalog", encoder=tsvector, decoder=bytes, format="binary")
-    )
 
 
 def tsvector(text: str) -> bytes:
     """What PostgreSQL's tsvectorsend would send for these words, without positions. Each word stands in the text once, in any order."""
     words = text.encode().split()
     return b"".join((struct.pack("!I", len(words)), *(word + b"\0\0\0" for word in words)))
-
-
-def _refuse_closed(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
-    """Have the pool replace a connection that the driver already knows to be dead; costs no round trip, unlike a ping."""
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
 
 
 def asyncpg_url(url: str) -> str:

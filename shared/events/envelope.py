@@ -7,9 +7,8 @@ fields, the published schema is closed), consumers tolerant (unknown fields are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -42,8 +41,7 @@ class Event(Fact):
         return str(getattr(self, self.KEY))
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """An event as JSON already: for the few types that are written so often that their service writes them itself.
 
     ``payload`` is what the contract's own writer gives, byte for byte; a law of the service's tests says so.
@@ -53,3 +51,5 @@ class Written:
     key: str
     occurred_at: datetime
     payload: bytes
+    trace: str | None = None
+    """The trace of what caused it, as a `traceparent`, where that is not the present one."""

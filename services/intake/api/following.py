@@ -22,7 +22,7 @@ from services.intake.schemas.details import DetailsIn, DismissIn
 from services.intake.settings import IntakeSettings
 from services.intake.store import following as store
 from services.intake.store.following import Dismissal, Followed
-from shared import clock, http
+from shared import clock, http, telemetry
 from shared.auth import Kind
 from shared.errors import ServiceError
 from shared.events.codes import Locale
@@ -148,7 +148,8 @@ def _completing(found: Followed, body: DetailsIn, caller: Caller, rules: Rules, 
     sent = body.submission(to=found.first, channel=found.fields["channel"], customer_id=customer_id, text=text)
     earlier = Earlier(found.first, type_by_now(found.record, found.added), known_by_now(found.record, found.added))
     accepted = accept(sent, caller, received_at=clock.now(), rules=rules, earlier=earlier)
-    return Incoming(accepted, None if key is None else Claim(caller.principal, *key, accepted.digest))
+    claim = None if key is None else Claim(caller.principal, *key, accepted.digest)
+    return Incoming(accepted, claim, telemetry.traceparent())
 
 
 def _own_reference(text: str) -> str:

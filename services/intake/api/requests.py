@@ -98,7 +98,8 @@ def create_router(runtime: Runtime[IntakeSettings], desk: Desk) -> http.Router:
 
 def _incoming(body: RequestIn, caller: Caller, rules: Rules, route: str, key: str | None) -> Incoming:
     accepted = accept(body.submission(), caller, received_at=clock.now(), rules=rules)
-    return Incoming(accepted, None if key is None else Claim(caller.principal, f"POST {route}", key, accepted.digest))
+    claim = None if key is None else Claim(caller.principal, f"POST {route}", key, accepted.digest)
+    return Incoming(accepted, claim, telemetry.traceparent())
 
 
 def _validated(item: Any) -> RequestIn:

@@ -1,29 +1,16 @@
-"""What intake tells the bus of a batch of requests: each request, and each customer before his first one."""
+"""What intake tells the bus of a request, and of a customer who was met with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from uuid import UUID
-
 from services.intake.acceptance import ProductNamed, cut_for_event
+from services.intake.store.customers import NewCustomer
 from services.intake.store.requests import Stored
-from shared.events.envelope import Event
 from shared.events.intake import CustomerRegistered, Product, RequestReceived
 from shared.events.proof import proof
 
 
-def announce(requests: Sequence[Stored], registered: Mapping[UUID, CustomerRegistered], signing_key: bytes) -> list[Event]:
-    """The events of these requests, in order, and of the customers registered for them."""
-    events: list[Event] = []
-    waiting = dict(registered)
-    for request in requests:
-        if (event := waiting.pop(request.customer_id, None)) is not None:
-            events.append(event)
-        events.append(_received(request, signing_key))
-    return events
-
-
-def _received(request: Stored, signing_key: bytes) -> RequestReceived:
+def received(request: Stored, signing_key: bytes) -> RequestReceived:
+    """A request was stored."""
     sent = request.submission
     text, truncated = cut_for_event(sent.text)
     return RequestReceived(
@@ -48,11 +35,11 @@ def _received(request: Stored, signing_key: bytes) -> RequestReceived:
         missing_fields=request.missing_fields,
         entered_by=request.entered_by,
         conversation_id=sent.conversation_id,
-        proofs=_proofs(request, signing_key),
+        proofs=proofs_of(request, signing_key),
     )
 
 
-def _proofs(request: Stored, signing_key: bytes) -> tuple[str, ...]:
+def proofs_of(request: Stored, signing_key: bytes) -> tuple[str, ...]:
     """What the customer may show on the tracking page: the address and the number that he gave with this request."""
     given = (request.submission.customer.email, request.submission.customer.phone)
     return tuple(digest for text in given if text and (digest := proof(signing_key, request.reference, text)) is not None)
@@ -65,4 +52,11 @@ def _product(product: ProductNamed) -> Product:
         serial_number=product.serial_number,
         purchase_date=None if bought is None else bought.isoformat(),
         order_number=product.order_number,
+    )
+
+
+def registered(customer: NewCustomer) -> CustomerRegistered:
+    """A customer was met for the first time."""
+    return CustomerRegistered(
+        occurred_at=customer.registered_at, customer_id=customer.customer_id, name=customer.name, locale=customer.locale
     )

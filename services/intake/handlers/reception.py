@@ -5,7 +5,7 @@ Locks are taken in the order of the house: idempotency keys, the channels' own i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 from uuid import UUID, uuid4
@@ -14,14 +14,16 @@ from zoneinfo import ZoneInfo
 from services.intake import reference
 from services.intake.acceptance import Accepted
 from services.intake.handlers.acknowledgement import Receipts, acknowledge
-from services.intake.handlers.announcement import announce
 from services.intake.handlers.recognition import Recognition, recognise
+from services.intake.handlers.writing import write_received, write_registered
 from services.intake.language import choose_locale
 from services.intake.store import requests as store
+from services.intake.store.customers import NewCustomer
 from services.intake.store.requests import ExternalKey, First, Receipt, Stored
 from shared import idempotency, outbox
 from shared.database import Transaction
 from shared.errors import FieldError, Invalid, ServiceError
+from shared.events.envelope import Written
 from shared.idempotency import Claim, Fresh, KeyReused, Mismatch, Replay, SameAs
 
 ACCEPTED: Final = 202
@@ -48,10 +50,11 @@ class NoSuchCustomer(Invalid):
 
 @dataclass(frozen=True)
 class Incoming:
-    """A request to be stored; ``claim`` is its Idempotency-Key's, if it came with one."""
+    """A request to be stored; ``claim`` is its Idempotency-Key's, if it came with one, ``trace`` that of the call."""
 
     accepted: Accepted
     claim: Claim | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ async def receive(tx: Transaction, items: Sequence[Incoming], house: House) -> l
     await _remember_answers(tx, batch, stored)
     if house.receipts is not None and stored:
         await acknowledge(tx, [(request, items[index].accepted) for index, request in stored.items()], house.receipts)
-    await outbox.append(tx, [*announce(list(stored.values()), registered, house.signing_key), *recognition.learned])
+    await outbox.append(tx, [*_told(batch, stored, registered), *recognition.learned])
     return [_concluded(batch.result(index)) for index in range(len(items))]
 
 
@@ -287,3 +290,13 @@ async def _remember_answers(tx: Transaction, batch: _Batch, stored: Mapping[int,
         if claim is not None and isinstance(outcome, Answer):
             answers.append(idempotency.Answer(claim, ACCEPTED, outcome.body))
     await idempotency.store_many(tx, answers)
+
+
+def _told(batch: _Batch, stored: Mapping[int, Stored], registered: Mapping[UUID, NewCustomer]) -> Iterator[Written]:
+    """What the bus hears: each request, and each customer before his first one."""
+    waiting = dict(registered)
+    for index, request in stored.items():
+        trace = batch.items[index].trace
+        if (customer := waiting.pop(request.customer_id, None)) is not None:
+            yield write_registered(customer, trace)
+        yield write_received(request, batch.house.signing_key, trace)

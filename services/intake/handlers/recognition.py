@@ -17,7 +17,7 @@ from services.intake.store.customers import Known, Link, NewCustomer
 from services.intake.store.files import Named
 from shared.database import Transaction
 from shared.errors import Unavailable
-from shared.events.intake import CustomerRegistered, CustomerUpdated
+from shared.events.intake import CustomerUpdated
 
 
 class CustomerChanged(Unavailable):
@@ -62,8 +62,8 @@ class Recognition:
         """The language that the customer was registered with."""
         return self.locales.get(customer_id) or self.known.locales.get(customer_id)
 
-    async def save(self, tx: Transaction, indices: Iterable[int]) -> dict[UUID, CustomerRegistered]:
-        """Register who is new and keep what is new of the others, for these requests; the events of those registered.
+    async def save(self, tx: Transaction, indices: Iterable[int]) -> dict[UUID, NewCustomer]:
+        """Register who is new and keep what is new of the others, for these requests; those who were registered.
 
         Raises:
             CustomerChanged: see there.
@@ -91,7 +91,7 @@ class Recognition:
                 raise CustomerChanged("the customer is being registered by another request; send the request again")
             self.assignments[index] = assignment
 
-    async def _register(self, tx: Transaction, indices: list[int]) -> dict[UUID, CustomerRegistered]:
+    async def _register(self, tx: Transaction, indices: list[int]) -> dict[UUID, NewCustomer]:
         new: dict[UUID, NewCustomer] = {}
         for index in indices:
             if self.assignments[index].is_new:
@@ -100,7 +100,7 @@ class Recognition:
             return {}
         self.locales.update({customer_id: customer.locale for customer_id, customer in new.items()})
         registered = await store.register(tx, list(new.values()))
-        return {customer_id: _registered(new[customer_id]) for customer_id in registered}
+        return {customer_id: new[customer_id] for customer_id in registered}
 
     def _new_customer(self, index: int) -> NewCustomer:
         accepted = self.accepted[index]
@@ -178,9 +178,3 @@ async def _known_of(tx: Transaction, arrivals: Iterable[Arrival]) -> Known:
         if arrival.told_id is not None:
             told.add(arrival.told_id)
     return await store.known_of(tx, identities, told) if identities or told else Known()
-
-
-def _registered(customer: NewCustomer) -> CustomerRegistered:
-    return CustomerRegistered(
-        occurred_at=customer.registered_at, customer_id=customer.customer_id, name=customer.name, locale=customer.locale
-    )
