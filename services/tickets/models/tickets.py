@@ -84,7 +84,8 @@ ticket: Final = Table(
     CheckConstraint("(waiting_since IS NOT NULL) = (status = 'waiting_customer')", name="waiting_for_the_customer"),
     # lists run newest first; the number breaks ties
     Index("ticket_newest", "opened_at", "number"),
-    Index("ticket_open", "status", "opened_at", "number", postgresql_where=_OPEN_NOW),
+    # most are closed, and met soon enough on the way through any order
+    Index("ticket_open", "status", "opened_at", "number", postgresql_where=text("status <> 'closed'")),
     Index("ticket_customer", "customer_id", "opened_at", "number"),
     Index("ticket_assignee", "assignee", "opened_at", "number", postgresql_where=text("assignee IS NOT NULL")),
     # loads of agents, and queues in the order of assignment/queue.py
@@ -97,6 +98,8 @@ ticket: Final = Table(
     Index("ticket_escalated", "escalation", "opened_at", "number", postgresql_where=text("escalation > 0")),
     Index("ticket_due", "next_due_at", "number", postgresql_where=text("next_due_at IS NOT NULL")),
     Index("ticket_priority", text(PRIORITY_RANK), "opened_at", "number", postgresql_where=_OPEN_NOW),
+    # values that few tickets have; the walk through an order meets the others soon enough
+    Index("ticket_kind", "priority", "tier", "type", "channel"),
     Index("ticket_merged", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
     # "same thing?": open tickets of one customer
     Index("ticket_customer_open", "customer_id", postgresql_where=_OPEN_NOW),

@@ -1,7 +1,11 @@
 """Lists of tickets: filters, four orders; each page is read by key from the index of its order, so it costs the same however far it is.
 
 What is counted over all tickets or sorted as a whole is never asked for. Closed lists of codes are written into the statement, because the
-planner uses the partial indexes of open tickets only for what it can read there.
+planner uses the partial indexes of open tickets only for what it can read there. And each page is planned for its own values: what one
+ticket in three is, is met soon on the way through the order; what three of all are is found by its index and sorted.
+
+Of words and promises the planner cannot know where in an order they are: words come and go with products, what is overdue is old. So those
+are looked for on a short way through the order first, and by their index when that does not give a page.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ from services.tickets.sla import Priority
 from services.tickets.store.views import NUMBER_PREFIX
 from services.tickets.workflow.status import OPEN, Status
 from shared.database import Transaction
+
+WINDOW: Final = 2_000
+"""Tickets of an order that are looked at for what may be rare."""
 
 
 class Sort(StrEnum):
@@ -89,36 +96,50 @@ ORDERS: Final[Mapping[Sort, Order]] = {
 
 async def page(tx: Transaction, chosen: Filter, sort: Sort, *, after: Position | None, now: datetime, limit: int) -> list[Position]:
     """Sort keys, the number last, of the tickets that the filter chooses, in order, from after that one."""
-    statement, values = query(chosen, sort, after=after, now=now, limit=limit)
-    return [tuple(row) for row in await tx.fetch(statement, *values)]
+    if _is_contradiction(chosen, sort):
+        return []
+    await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    for window in (WINDOW, None) if _is_of_few(chosen, sort) else (None,):
+        statement, values = query(chosen, sort, after=after, now=now, limit=limit, window=window)
+        rows = await tx.fetch(statement, *values)
+        if len(rows) == limit:
+            break
+    return [tuple(row) for row in rows]
 
 
-def query(chosen: Filter, sort: Sort, *, after: Position | None, now: datetime, limit: int) -> tuple[str, list[Any]]:
-    """The statement of `page`, and its parameters."""
-    order = ORDERS[sort]
-    conditions = _Conditions()
-    _restrict(conditions, chosen, now)
+def _is_contradiction(chosen: Filter, sort: Sort) -> bool:
+    """The order by priority has only open tickets, and none of those is asked for."""
+    return sort is Sort.PRIORITY and bool(chosen.status) and OPEN.isdisjoint(chosen.status)
+
+
+def query(
+    chosen: Filter, sort: Sort, *, after: Position | None, now: datetime, limit: int, window: int | None = None
+) -> tuple[str, list[Any]]:
+    """The statement of `page`, and its parameters; with a ``window`` it looks only at so many tickets of the order."""
+    order, conditions = ORDERS[sort], _Conditions()
+    way = " DESC" if order.descending else ""
+    in_order = f" ORDER BY {', '.join(column + way for column in order.columns)}"
     if order.only is not None:
         conditions.where.append(order.only)
     if after is not None:
         places = ", ".join(conditions.parameter(value) for value in after)
         conditions.where.append(f"({', '.join(order.columns)}) {'<' if order.descending else '>'} ({places})")
-    way = " DESC" if order.descending else ""
-    statement = (
-        f"SELECT {', '.join(order.columns)} FROM {_source(conditions, chosen, sort, now)} WHERE {' AND '.join(conditions.where) or 'true'}"
-        f" ORDER BY {', '.join(column + way for column in order.columns)} LIMIT {conditions.parameter(limit)}"
-    )
+    on_the_way = conditions.text
+    _restrict(conditions, chosen, now)
+    if window is not None:
+        source = f"(SELECT * FROM ticket WHERE {on_the_way}{in_order} LIMIT {conditions.parameter(window)}) ticket"
+    elif _is_of_few(chosen, sort):
+        # found by what few have and then sorted, not looked for among all in order
+        source = f"(SELECT * FROM ticket WHERE {conditions.text} OFFSET 0) ticket"
+    else:
+        source = "ticket"
+    statement = f"SELECT {', '.join(order.columns)} FROM {source} WHERE {conditions.text}{in_order} LIMIT {conditions.parameter(limit)}"
     return statement, conditions.values
 
 
-def _source(conditions: _Conditions, chosen: Filter, sort: Sort, now: datetime) -> str:
-    """Few tickets have a promise that runs, or a word: they are found by that and then sorted, not looked for among all in order."""
-    few: list[str] = []
-    if chosen.sla is not None and sort is not Sort.DUE:
-        few.append(f"next_due_at {'<' if chosen.sla is SlaFilter.OVERDUE else '>='} {conditions.parameter(now)}")
-    if chosen.q is not None and not _is_number(chosen.q):
-        few.append(f"words @@ {conditions.parameter(search.query(chosen.q))}::text::tsquery")
-    return f"(SELECT * FROM ticket WHERE {' AND '.join(few)} OFFSET 0) ticket" if few else "ticket"
+def _is_of_few(chosen: Filter, sort: Sort) -> bool:
+    """Few tickets have a promise that runs, or a word."""
+    return (chosen.sla is not None and sort is not Sort.DUE) or (chosen.q is not None and not _is_number(chosen.q))
 
 
 class _Conditions:
@@ -127,6 +148,10 @@ class _Conditions:
     def __init__(self) -> None:
         self.where: list[str] = []
         self.values: list[Any] = []
+
+    @property
+    def text(self) -> str:
+        return " AND ".join(self.where) or "true"
 
     def parameter(self, value: Any) -> str:
         self.values.append(value)
@@ -151,6 +176,8 @@ def _restrict(conditions: _Conditions, chosen: Filter, now: datetime) -> None:
         conditions.add("customer_id = ANY({}::uuid[])", list(chosen.customers))
     if chosen.q is not None and _is_number(chosen.q):
         conditions.add("starts_with(number, {})", chosen.q.upper())
+    elif chosen.q is not None:
+        conditions.add("words @@ {}::text::tsquery", search.query(chosen.q))
 
 
 def _given(chosen: Filter, now: datetime) -> Iterator[tuple[str, Any]]:
