@@ -75,9 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--json", type=Path, help="write the report there as well")
     parser.add_argument("--mutant", choices=tuple(mutants.MUTANTS), help="plant this bug first: the run must find it (see mutants.py)")
-    parser.add_argument(
-        "--under", type=Path, default=Path("/tmp"), help="where the home is made; /dev/shm if the disk is slow"
-    )
+    parser.add_argument("--under", type=Path, default=Path("/tmp"), help="where the home is made; /dev/shm if the disk is slow")
     parser.add_argument("--keep", action="store_true", help="keep the home of a run that went well")
     return parser
 

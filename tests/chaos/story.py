@@ -27,6 +27,8 @@ TEXTS: Final = (
 )
 
 POISON_SHARE: Final = 0.003
+MARKED_AT_LEAST: Final = 20
+"""This customer's first request is marked in any case: each run has something to replay."""
 INVALID_SHARE: Final = 0.003
 REMEMBERED: Final = 400
 """Acknowledged requests to which something may follow."""
@@ -66,6 +68,7 @@ class Story:
         if customer is None:
             self.customers += 1
             customer = self.customers
+            marked = marked or customer == MARKED_AT_LEAST
             channel = random.choice((*SINGLE, *TALK))
         else:
             channel = random.choice(SINGLE)

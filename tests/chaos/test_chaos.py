@@ -39,3 +39,4 @@ def test_nothing_is_lost_or_counted_twice_whatever_dies(tmp_path: Path) -> None:
     assert len(found["faults"]) > 5, "hardly anything was broken"
     assert found["done"]["actions"], "nobody worked on a ticket"
     assert found["done"]["surveys answered"], "nobody answered a survey"
+    assert found["done"]["parked events replayed"], "nothing was parked"
