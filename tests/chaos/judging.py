@@ -1,4 +1,7 @@
-"""Judges the harness: a run with each planted bug must end with a difference, within five minutes. See mutants.py for the bugs."""
+"""Judges the harness: a run with each planted bug must find it, within five minutes, and one with the same faults and no bug nothing.
+
+Found is a bug only by one of the checks that it must betray itself to. See mutants.py for the bugs.
+"""
 
 from __future__ import annotations
 
@@ -9,76 +12,91 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from rich.console import Console
 from rich.table import Table
 
 from shared.clock import monotonic
-from tests.chaos.mutants import MUTANTS
+from tests.chaos.mutants import MUTANTS, RATE, SECONDS
 
 LIMIT: Final = 300.0
 """Seconds within which a bug must be found, on a machine that does nothing else."""
 STOP_TIME: Final = 60.0
+NO_BUG: Final = "no-bug"
+"""The run beside the others: the same faults must do no harm to the platform as it is."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a run with a bug."""
+    """What became of a run."""
 
     mutant: str
-    found: bool
+    right: bool
+    """Whether the bug was found; without a bug, whether nothing was."""
     seconds: float
     by: str
-    """The first check that differed, with its first difference; or why nothing was found."""
+    """The checks that differed, those that had to first; or why nothing is known."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when each bug was found in time."""
+    """0 when each bug was found in time, and nothing without a bug."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.mutants --all", description=__doc__)
-    parser.add_argument("--only", default=",".join(MUTANTS), help="names separated by commas")
+    parser.add_argument("--only", default=",".join([*MUTANTS, NO_BUG]), help="names separated by commas")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for each run")
     parser.add_argument("--json", type=Path, help="write the verdicts there as well")
     asked = parser.parse_args(arguments)
     console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     verdicts = []
     for name in asked.only.split(","):
-        console.print(f"{name}: {MUTANTS[name].about}", highlight=False)
-        verdicts.append(judge(name, asked.seed, asked.limit))
-        console.print(
-            f"  {'found' if verdicts[-1].found else 'NOT FOUND'} after {verdicts[-1].seconds:.0f} s: {verdicts[-1].by}", markup=False
-        )
+        say(f"{name}: {MUTANTS[name].about if name in MUTANTS else 'all these faults, and the platform as it is'}")
+        verdict = judge(name, asked.seed, asked.limit)
+        say(f"  {'right' if verdict.right else 'WRONG'} after {verdict.seconds:.0f} s: {verdict.by}")
+        verdicts.append(verdict)
     console.print(table(verdicts))
     if asked.json is not None:
         asked.json.write_bytes(orjson.dumps([asdict(verdict) for verdict in verdicts], option=orjson.OPT_INDENT_2))
-    return 0 if all(verdict.found for verdict in verdicts) else 1
+    return 0 if all(verdict.right for verdict in verdicts) else 1
 
 
 def judge(name: str, seed: int, limit: float = LIMIT) -> Verdict:
     """One run."""
-    mutant = MUTANTS[name]
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder, "report.json")
-        log = Path(folder, "log")
-        command = [
-            *(sys.executable, "-m", "tests.chaos", "--mutant", name, "--seed", str(seed), "--json", str(report)),
-            *("--seconds", f"{mutant.seconds:g}", "--rate", f"{mutant.rate:g}", "--faults", ",".join(mutant.faults)),
-        ]
+        report, log = Path(folder, "report.json"), Path(folder, "log")
         began = monotonic()
-        code = run(command, log, limit)
-        seconds = monotonic() - began
+        code = run(command_of(name, seed, report), log, limit)
+        took = monotonic() - began
         forget_home(log)
         if not report.exists():
             lines = log.read_text(errors="replace").splitlines()[-3:]
             why = "no verdict in time" if code is None else f"the run itself ended with code {code}"
-            return Verdict(name, False, seconds, f"{why}: {' | '.join(lines)}")
+            return Verdict(name, False, took, f"{why}: {' | '.join(lines)}")
         document = orjson.loads(report.read_bytes())
-    return Verdict(name, code == 1, seconds, first_difference(document) if code == 1 else "no difference")
+    differing = {check: found["differences"] for check, found in document["checks"].items() if found["differences"]}
+    if name == NO_BUG:
+        return Verdict(name, code == 0, took, in_words(differing, ()))
+    expected = MUTANTS[name].betrayed_by
+    return Verdict(name, any(check.startswith(expected) for check in differing), took, in_words(differing, expected))
+
+
+def command_of(name: str, seed: int, report: Path) -> list[str]:
+    """What runs."""
+    bug = () if name == NO_BUG else ("--mutant", name)
+    mutants = MUTANTS.values() if name == NO_BUG else [MUTANTS[name]]
+    faults = dict.fromkeys(fault for mutant in mutants for fault in mutant.faults)
+    return [
+        *(sys.executable, "-m", "tests.chaos", "--seed", str(seed), "--json", str(report), *bug),
+        *("--seconds", f"{SECONDS:g}", "--rate", f"{RATE:g}", "--faults", ",".join(faults)),
+    ]
 
 
 def run(command: Sequence[str], log: Path, limit: float) -> int | None:
@@ -101,17 +119,18 @@ def forget_home(log: Path) -> None:
         shutil.rmtree(found[1], ignore_errors=True)
 
 
-def first_difference(document: dict[str, Any]) -> str:
-    """For people."""
-    differing = {name: check["differences"] for name, check in document["checks"].items() if check["differences"]}
-    return "; ".join(f"{name}: {found[0]} (of {len(found)})" for name, found in list(differing.items())[:1]) + (
-        f"; and {len(differing) - 1} more checks" if len(differing) > 1 else ""
-    )
+def in_words(differing: Mapping[str, Sequence[str]], first: tuple[str, ...]) -> str:
+    """The checks that differed, those whose names begin as in `first` before the others, and an example."""
+    ordered = sorted(differing, key=lambda check: not check.startswith(first))
+    if not ordered:
+        return "no difference"
+    counts = "; ".join(f"{check} ({len(differing[check])})" for check in ordered)
+    return f"{counts}. For instance: {differing[ordered[0]][0]}"
 
 
 def table(verdicts: Sequence[Verdict]) -> Table:
     """The verdicts, for people."""
-    shown = Table("planted bug", "found", "after", "by", title="Does the harness find them?")
+    shown = Table("planted bug", "right", "after", "by", title="Does the harness find them?")
     for verdict in verdicts:
-        shown.add_row(verdict.mutant, "yes" if verdict.found else "[red]NO[/red]", f"{verdict.seconds:.0f} s", verdict.by)
+        shown.add_row(verdict.mutant, "yes" if verdict.right else "[red]NO[/red]", f"{verdict.seconds:.0f} s", verdict.by)
     return shown

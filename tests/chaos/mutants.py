@@ -23,6 +23,10 @@ from shared.database import Transaction
 from shared.protocol import Admission, Gap, Numbered, Position
 from tests.chaos.wrapping import become
 
+SECONDS: Final = 45.0
+"""How long the load of a run with a bug lasts."""
+RATE: Final = 20.0
+"""Requests a second."""
 SERVICES: Final = ("intake", "tickets", "feedback", "metrics")
 
 real_admit = protocol.admit
@@ -123,8 +127,8 @@ class Mutant:
     plant: Callable[[], None]
     faults: tuple[str, ...]
     """In which situations it does harm."""
-    seconds: float = 60
-    rate: float = 40
+    betrayed_by: tuple[str, ...]
+    """How the names of the checks begin that must find it: another difference may have another reason."""
     services: tuple[str, ...] = SERVICES
 
     @property
@@ -133,14 +137,19 @@ class Mutant:
         return (self.plant.__doc__ or "").strip()
 
 
+APPLIED: Final = ("each reference answers", "each event had its effect", "applied + parked", "each message is on its ticket")
+NOT_AT_REST: Final = ("the platform came to rest", "every consumer stands at the head")
+
 MUTANTS: Final[Mapping[str, Mutant]] = {
-    "admits-any-higher-number": Mutant(admits_any_higher_number, ("records-reordered", "hole-in-topic")),
-    "admits-repeats": Mutant(admits_repeats, ("records-repeated", "kill-relay")),
-    "forgets-the-gap": Mutant(forgets_the_gap, ("hole-in-topic",)),
-    "never-beats": Mutant(never_beats, ("hole-in-topic",)),
-    "saves-the-position-first": Mutant(saves_the_position_first, ("hot-row-locked", "connections-killed", "kill-consumer")),
+    "admits-any-higher-number": Mutant(admits_any_higher_number, ("records-reordered", "hole-in-topic"), APPLIED),
+    "admits-repeats": Mutant(
+        admits_repeats, ("records-repeated", "kill-relay"), (*NOT_AT_REST, "nothing is parked", *APPLIED, "extra:", "kpi:")
+    ),
+    "forgets-the-gap": Mutant(forgets_the_gap, ("hole-in-topic",), NOT_AT_REST),
+    "never-beats": Mutant(never_beats, ("hole-in-topic",), NOT_AT_REST),
+    "saves-the-position-first": Mutant(saves_the_position_first, ("hot-row-locked", "connections-killed", "kill-consumer"), APPLIED),
     "answers-before-the-commit": Mutant(
-        answers_before_the_commit, ("connections-killed", "postgres-crash", "kill-api"), services=("intake",)
+        answers_before_the_commit, ("connections-killed", "postgres-crash", "kill-api"), ("lost:",), services=("intake",)
     ),
 }
 

@@ -13,7 +13,8 @@ from shared import protocol
 from shared.consumer.batch import Batches
 from shared.protocol import Numbered, Position
 from tests.chaos import mutants
-from tests.chaos.mutants import MUTANTS
+from tests.chaos.mutants import MUTANTS, SECONDS
+from tests.chaos.reconcile import CHECKS
 from tests.chaos.schedule import choose, plan, time_needed
 
 pytestmark = pytest.mark.pure
@@ -37,8 +38,15 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_run_with_a_bug_has_time_for_its_faults_twice(name: str) -> None:
     mutant = MUTANTS[name]
 
-    assert 2 * time_needed(choose(mutant.faults, 1)) <= mutant.seconds
-    assert {strike.fault for strike in plan(1, mutant.seconds, mutant.faults, 1)} == set(mutant.faults)
+    assert 2 * time_needed(choose(mutant.faults, 1)) <= SECONDS
+    assert {strike.fault for strike in plan(1, SECONDS, mutant.faults, 1)} == set(mutant.faults)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_checks_that_must_find_a_bug_are_among_those_that_are_made(name: str) -> None:
+    made = [*CHECKS, "the platform came to rest"]
+
+    assert all(any(check.startswith(prefix) for check in made) for prefix in MUTANTS[name].betrayed_by)
 
 
 def test_a_consumer_that_admits_any_higher_number_passes_over_a_gap() -> None:
