@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ import asyncpg
 
 from benchmarks import load, requests
 from benchmarks.bench import Bench
+from benchmarks.cpu import CpuMeter
 from benchmarks.figure import Figure
 from benchmarks.load import Load, request
 from benchmarks.platform import Platform
@@ -38,8 +39,10 @@ CORES: Final = os.cpu_count() or 2
 WORKERS: Final = 2 * CORES + 1
 """As gunicorn's documentation advises."""
 THREADS: Final = 2
-CALLERS: Final = 16
-"""Of the closed loop of creates; more only wait longer at the peer."""
+CALLERS: Final = 128
+"""Of the closed loop of creates to Aftercare, as in `accept`."""
+CALLERS_OF_PEER: Final = 16
+"""More of them only wait longer: it answers ten at a time."""
 BATCH: Final = 250
 READS: Final = ("get", "list", "search")
 PATIENCE: Final = 300.0
@@ -49,12 +52,33 @@ Calls = Mapping[str, Sequence[str]]
 """`{create, get, list, search: calls as they go over the wire}`."""
 
 
+@dataclass(frozen=True)
+class Side:
+    """One of the two at one size, ready to be measured."""
+
+    name: str
+    desk: str
+    """Address for reads."""
+    door: str
+    """Address for creates."""
+    calls: Calls
+    callers: int
+    pids: Mapping[str, int]
+    """All that works on a create."""
+    settle: Callable[[], Awaitable[object]]
+    """Returns when everything that follows from the creates is done."""
+
+
 @dataclass
 class Found:
-    """What was measured of one of the two at one size: creates a second, and the median latency (ms) of each read."""
+    """What was measured of it."""
 
-    creates: float
+    creates: float = 0.0
+    """A second."""
+    cpu: float = 0.0
+    """Microseconds of everything for each create, whatever follows from it included."""
     reads: dict[str, float] = field(default_factory=dict)
+    """Median latency in ms."""
 
 
 async def run(bench: Bench) -> list[Figure]:
@@ -65,19 +89,21 @@ async def run(bench: Bench) -> list[Figure]:
     return _figures(sizes, ours, theirs)
 
 
-async def _measure(bench: Bench, url: str, door: str, calls: Calls, name: str, *, reads: int) -> Found:
-    """Reads first, one at a time, so that they see the size; then creates, which go to `door`."""
-    found = Found(0.0)
+async def _measure(bench: Bench, side: Side, *, reads: int) -> Found:
+    """Reads first, one at a time, so that they see the size; then creates."""
+    found = Found()
     for kind in READS:
-        bench.say(f"{name}: {kind}")
-        one = Load(url, calls[kind], seconds=PATIENCE, connections=1, warm_up=0, most=reads, grace=PATIENCE)
+        bench.say(f"{side.name}: {kind}")
+        one = Load(side.desk, side.calls[kind], seconds=PATIENCE, connections=1, warm_up=0, most=reads, grace=PATIENCE)
         measured = await load.run(one)
         measured.require_clean()
         found.reads[kind] = measured.percentile(0.5)
-    bench.say(f"{name}: creates")
-    created = await load.run(Load(door, calls["create"], seconds=bench.seconds(20, 4), connections=CALLERS))
+    bench.say(f"{side.name}: creates")
+    with CpuMeter(side.pids) as cpu:
+        created = await load.run(Load(side.door, side.calls["create"], seconds=bench.seconds(20, 4), connections=side.callers))
+        await side.settle()
     created.require_clean(but=0.2)  # who is at his limit refuses some; the rate is that of what was accepted
-    found.creates = created.rate
+    found.creates, found.cpu = created.rate, cpu.total / created.accepted * 1e6
     return found
 
 
@@ -89,10 +115,16 @@ async def _aftercare(bench: Bench, sizes: Sequence[int]) -> list[Found]:
     async with bench.platform() as platform:
         for size in sizes:
             await _fill(bench, platform, size)
-            calls = await _own_calls(platform, str(size))
-            desk, door = platform.url("tickets"), platform.url("intake")
-            found.append(await _measure(bench, desk, door, calls, f"Aftercare at {size:,} tickets", reads=bench.count(200, 20)))
-            await platform.settle(timeout=600)
+            side = Side(
+                name=f"Aftercare at {size:,} tickets",
+                desk=platform.url("tickets"),
+                door=platform.url("intake"),
+                calls=await _own_calls(platform, str(size)),
+                callers=CALLERS,
+                pids=platform.pids,
+                settle=lambda: platform.settle(timeout=900),
+            )
+            found.append(await _measure(bench, side, reads=bench.count(200, 20)))
     return found
 
 
@@ -178,11 +210,22 @@ async def _peer(bench: Bench, sizes: Sequence[int]) -> list[Found]:
         bench.say(f"django-helpdesk: filling up to {size:,} tickets")
         told = _fill_peer(environment, size)
         with Peer(environment, bench.folder / "peer.log") as peer:
-            calls = _peer_calls(told, peer.url)
-            reads = bench.count(50, 10) if size == sizes[0] else 3
-            found.append(await _measure(bench, peer.url, peer.url, calls, f"django-helpdesk at {size:,} tickets", reads=reads))
+            side = Side(
+                name=f"django-helpdesk at {size:,} tickets",
+                desk=peer.url,
+                door=peer.url,
+                calls=_peer_calls(told, peer.url),
+                callers=CALLERS_OF_PEER,
+                pids={"peer": peer.child.pid, "PostgreSQL": bench.postgres.child.pid},
+                settle=_nothing_follows,
+            )
+            found.append(await _measure(bench, side, reads=bench.count(50, 10) if size == sizes[0] else 3))
     await bench.drop(url)
     return found
+
+
+async def _nothing_follows() -> None:
+    """A create of the peer is done when it is answered."""
 
 
 def _fill_peer(environment: Mapping[str, str], size: int) -> Mapping[str, Any]:
@@ -212,7 +255,7 @@ def _peer_calls(told: Mapping[str, Any], url: str) -> Calls:
 
 
 def _figures(sizes: Sequence[int], ours: Sequence[Found], theirs: Sequence[Found]) -> list[Figure]:
-    figures = [_creates(size, own, peer) for size, own, peer in zip(sizes, ours, theirs, strict=True)]
+    figures = [figure for size, own, peer in zip(sizes, ours, theirs, strict=True) for figure in _creates(size, own, peer)]
     small, large = sizes
     for kind in READS:
         figures += [
@@ -237,13 +280,23 @@ def _figures(sizes: Sequence[int], ours: Sequence[Found], theirs: Sequence[Found
     return figures
 
 
-def _creates(size: int, own: Found, peer: Found) -> Figure:
-    return Figure.of(
-        f"creates at {size:,} tickets, all four services running",
-        [own.creates],
-        "/s",
-        beside="django-helpdesk, alone",
-        beside_values=[peer.creates],
-        target=">= 30",
-        bound="see accept",
-    )
+def _creates(size: int, own: Found, peer: Found) -> list[Figure]:
+    return [
+        Figure.of(
+            f"creates at {size:,} tickets, all four services running",
+            [own.creates],
+            "/s",
+            beside="django-helpdesk, alone",
+            beside_values=[peer.creates],
+            target=">= 30",
+            bound="see accept",
+        ),
+        Figure.of(
+            f"CPU per create at {size:,} tickets: services, PostgreSQL and broker, until it stands in the KPIs",
+            [own.cpu],
+            "µs",
+            beside="django-helpdesk and its PostgreSQL",
+            beside_values=[peer.cpu],
+            bound="see chain",
+        ),
+    ]
