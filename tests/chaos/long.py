@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.clock import monotonic
-from tests.chaos.__main__ import play
+from tests.chaos.__main__ import INTERRUPTED, play
 from tests.chaos.report import document
 from tests.chaos.run import Options
 
@@ -58,4 +58,7 @@ def table(reports: Sequence[dict[str, object]]) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
