@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = {name: benchmark for module in ORDER if (benchmark := _load(module)) for name in [benchmark.NAME]}
     if asked.list:
         for name, benchmark in known.items():
-            console.print(f"{name:<18} {benchmark.ABOUT}", highlight=False)
+            console.print(f"{name:<18} {benchmark.ABOUT}", highlight=False, soft_wrap=True)
         return 0
     chosen = asked.only.split(",") if asked.only else [name for name in known if name not in ON_REQUEST]
     if unknown := [name for name in chosen if name not in known]:
