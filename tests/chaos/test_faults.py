@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
 from uuid import uuid4
@@ -17,27 +19,49 @@ from shared.events.topics import INTAKE, TICKETS, Topic
 from shared.kafka import KafkaSettings, topics
 from shared.kafka.records import OutboxRow, decode
 from tests.chaos.faults import Skipped
-from tests.chaos.faults.brokers import BrokerCut
+from tests.chaos.faults.brokers import BrokerCut, TwoBrokersDown
 from tests.chaos.faults.full_disk import FullDisk, require_mounts
 from tests.chaos.faults.records import delete, foreign_to
-from tests.chaos.faults.writing import Forged, copy_of, write
+from tests.chaos.faults.writing import Forged, copy_of, patiently, write
 from tests.chaos.platform import Platform, new_home
 from tests.chaos.servers import Postgres, brokers
 from tests.chaos.skewed import skew
+from tests.waiting import eventually
 
 PART = 3
 
 
+@asynccontextmanager
+async def nothing_runs(nodes: int) -> AsyncIterator[Platform]:
+    """A platform of which nothing runs yet; what was started of it is ended."""
+    home = new_home()
+    cluster = brokers(home, nodes)
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": ",".join(node.server.bootstrap_servers for node in cluster)}
+    platform = Platform(home, Postgres(home), cluster, environment, {})
+    try:
+        yield platform
+    finally:
+        await platform.stop()
+        shutil.rmtree(home.path, ignore_errors=True)
+
+
 @pytest.fixture
 async def bare() -> AsyncIterator[Platform]:
-    """A platform of which nothing runs yet."""
-    home = new_home()
-    nodes = brokers(home, 1)
-    environment = {"KAFKA_BOOTSTRAP_SERVERS": nodes[0].server.bootstrap_servers}
-    platform = Platform(home, Postgres(home), nodes, environment, {})
-    yield platform
-    await platform.stop()
-    shutil.rmtree(home.path, ignore_errors=True)
+    """With one broker."""
+    async with nothing_runs(1) as platform:
+        yield platform
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Platform]:
+    """Its three brokers run and have the topics, three copies of each."""
+    async with nothing_runs(3) as platform:
+        for node in platform.brokers:
+            await node.begin()
+        for node in platform.brokers:
+            await node.await_ready()
+        await topics.apply(KafkaSettings(platform.bootstrap), replication=3)
+        yield platform
 
 
 @pytest.fixture
@@ -136,6 +160,29 @@ async def test_what_is_written_behind_the_relays_back_is_in_the_topic_and_can_be
     await write(broker, INTAKE, {PART: [copy_of(row(3, INTAKE))]})
 
     assert await numbers(broker, INTAKE) == [3]
+
+
+@pytest.mark.kafka
+@pytest.mark.apache_kafka
+async def test_while_two_of_three_brokers_are_down_nothing_is_acknowledged_and_then_nothing_is_lost(cluster: Platform) -> None:
+    await patiently(write, cluster, TICKETS, {PART: [copy_of(row(1))]})
+
+    strike = asyncio.create_task(TwoBrokersDown().strike(cluster, Random(1)))
+    await eventually(living(cluster), lambda count: count == 1)
+    await patiently(write, cluster, TICKETS, {PART: [copy_of(row(2))]})
+
+    assert await living(cluster)() >= 2
+    await strike
+    assert set(await patiently(numbers, cluster)) == {1, 2}
+
+
+def living(platform: Platform) -> Callable[[], Awaitable[int]]:
+    """How many brokers run."""
+
+    async def look() -> int:
+        return sum(node.alive for node in platform.brokers)
+
+    return look
 
 
 @pytest.mark.postgres
