@@ -29,7 +29,7 @@ test: setup ## run every test, with real PostgreSQL and real Kafka
 	@$(BIN)/python -m tests.run
 
 test-fast: setup ## run the tests that need no database and no broker
-	@$(BIN)/python -m pytest -q -m pure
+	@$(BIN)/python -m pytest -q -m "pure and not postgres"
 
 bench: setup ## measure everything beside its limits (ARGS="--list", "--only accept,relay", "--quick"); see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)
