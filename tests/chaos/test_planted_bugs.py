@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from services.intake.batcher import Batcher
-from shared import protocol
+from shared import dead_letter, protocol
 from shared.consumer.batch import Batches
 from shared.protocol import Numbered, Position
 from tests.chaos import mutants
@@ -19,7 +19,7 @@ from tests.chaos.schedule import choose, plan, time_needed
 
 pytestmark = pytest.mark.pure
 
-SECOND, FOURTH = (Numbered(1, seq, UUID(int=seq), UUID(int=seq - 1)) for seq in (2, 4))
+FOURTH = Numbered(1, 4, UUID(int=4), UUID(int=3))
 AT_TWO = Position(1, 2, UUID(int=2))
 
 
@@ -29,6 +29,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     for owner, name in (
         *((protocol, name) for name in ("admit", "gap_after", "heartbeat_due")),
         (Batches, "_transaction"),
+        (dead_letter, "parked_keys"),
         (Batcher, "_commit"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
@@ -57,14 +58,6 @@ def test_a_consumer_that_admits_any_higher_number_passes_over_a_gap() -> None:
     assert protocol.admit(AT_TWO, [FOURTH]).position.last_seq == 4
 
 
-def test_a_consumer_that_admits_repeats_applies_again() -> None:
-    assert protocol.admit(AT_TWO, [SECOND]).accepted == ()
-
-    mutants.admits_repeats()
-
-    assert protocol.admit(AT_TWO, [SECOND]).accepted == (0,)
-
-
 def test_a_consumer_that_forgets_the_gap_asks_for_nothing() -> None:
     admission = protocol.admit(AT_TWO, [FOURTH])
     assert protocol.expected_number(AT_TWO, protocol.gap_after(None, admission, [FOURTH])) == 3
@@ -86,6 +79,7 @@ def test_a_relay_that_never_beats_is_silent_though_a_consumer_lags() -> None:
 def test_orders_of_work_are_turned_round() -> None:
     for owner, name, plant in (
         (Batches, "_transaction", mutants.saves_the_position_first),
+        (dead_letter, "parked_keys", mutants.overtakes_what_is_parked),
         (Batcher, "_commit", mutants.answers_before_the_commit),
     ):
         right = getattr(owner, name)
