@@ -21,6 +21,8 @@ from shared.database import Database, Transaction, is_transient
 log = telemetry.logger()
 
 BATCH: Final = 500
+PAGES: Final = 8
+"""Batches that are looked at when others are firing the first ones."""
 POLL: Final = 1.0
 """Seconds between two looks when nothing is due sooner."""
 SET_ASIDE: Final = 60.0
@@ -115,10 +117,15 @@ class TimerLoop:
             await pause(stop, delay)
 
     async def round(self) -> int:
-        """Fire one batch; the number of timers fired."""
-        candidates = await self._due()
-        if not candidates:
-            return 0
+        """Fire one batch; the number of timers fired. What somebody else is firing now is passed over for what comes after it."""
+        for page in range(PAGES):
+            candidates = await self._due(page * self._batch)
+            fired = await self._fire_or_set_aside(candidates) if candidates else 0
+            if fired or len(candidates) < self._batch:
+                return fired
+        return 0
+
+    async def _fire_or_set_aside(self, candidates: Sequence[Timer]) -> int:
         try:
             return await self._fire(candidates)
         except Exception as error:
@@ -139,13 +146,14 @@ class TimerLoop:
                 self._aside[_key(timer)] = clock.monotonic() + SET_ASIDE
         return fired
 
-    async def _due(self) -> list[Timer]:
+    async def _due(self, skip: int) -> list[Timer]:
         now = clock.monotonic()
         self._aside = {key: until for key, until in self._aside.items() if until > now}
         async with self._database.transaction() as tx:
             rows = await tx.fetch(
-                f"SELECT kind, subject, gen, due_at FROM timer WHERE due_at <= {clock.sql_now()} ORDER BY due_at LIMIT $1",
+                f"SELECT kind, subject, gen, due_at FROM timer WHERE due_at <= {clock.sql_now()} ORDER BY due_at LIMIT $1 OFFSET $2",
                 self._batch + len(self._aside),
+                skip,
             )
         found = [Timer(**row) for row in rows]
         return [timer for timer in found if _key(timer) not in self._aside]

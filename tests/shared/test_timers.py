@@ -106,6 +106,18 @@ async def test_a_subject_that_somebody_holds_is_left_for_later(reader_database: 
     assert await fired(reader_database) == ["free", "held"]
 
 
+async def test_whoever_comes_second_fires_what_comes_after_what_the_first_is_firing(reader_database: Database) -> None:
+    await armed(reader_database, *(Timer("close", f"s{number}", 1, PAST + timedelta(seconds=number)) for number in range(6)))
+    first, second = Desk(), Desk()
+
+    async with reader_database.transaction() as tx:
+        await first._lock(tx, ["s0", "s1", "s2", "s3"])
+
+        assert await TimerLoop(reader_database, second.spec(), batch=2).round() == 2
+
+    assert await fired(reader_database) == ["s4", "s5"]
+
+
 async def test_a_deadline_whose_effect_fails_stops_no_other_and_leaves_nothing_behind(reader_database: Database) -> None:
     await armed(reader_database, *(Timer("close", subject, 1, PAST) for subject in ("a", "bad", "c")))
 
