@@ -66,7 +66,7 @@ class Bounds:
     crowd: int = 64
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Waiting(Generic[Item, Result]):
     item: Item
     size: int
@@ -85,6 +85,7 @@ class Batcher(Generic[Item, Result]):
         self._committed = committed
         self._bounds = bounds or Bounds()
         self._queue: deque[_Waiting[Item, Result]] = deque()
+        _QUEUED.set_function(self._queue.__len__)
         self._size = 0
         self._writers: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -104,7 +105,6 @@ class Batcher(Generic[Item, Result]):
         waiting: _Waiting[Item, Result] = _Waiting(item, size, clock.monotonic() + self._bounds.patience, loop.create_future())
         self._queue.append(waiting)
         self._size += size
-        _QUEUED.set(len(self._queue))
         self._call_writer(loop)
         if self._alarm is None:
             self._alarm = loop.call_later(self._bounds.patience, self._drop_late)
@@ -144,7 +144,6 @@ class Batcher(Generic[Item, Result]):
     def _pop(self) -> _Waiting[Item, Result]:
         waiting = self._queue.popleft()
         self._size -= waiting.size
-        _QUEUED.set(len(self._queue))
         return waiting
 
     async def _write(self) -> None:

@@ -15,6 +15,7 @@ from shared.http.body import BATCH_LIMIT, BODY_LIMIT, read_model
 from shared.http.fields import Boolean, Code, Day, Instant, Integer, Line, RequestModel, Storable, Text
 from shared.http.keys import IdempotencyKey, idempotency_key, replay
 from shared.http.lists import Cursor, Limit, Page
+from shared.http.ready import Ready
 from shared.http.routes import PUBLIC, CurrentPrincipal, Router, ScopedRoute, UnprotectedRoute, principal
 from shared.http.versions import ExpectedVersion, VersionStale, demand_version, etag, expected_version
 
@@ -35,6 +36,7 @@ __all__ = [
     "Line",
     "Page",
     "Principal",
+    "Ready",
     "RequestModel",
     "Router",
     "ScopedRoute",

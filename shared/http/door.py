@@ -7,7 +7,6 @@ without a word about it.
 from __future__ import annotations
 
 import re
-import secrets
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,6 +20,7 @@ from shared import clock, errors, telemetry
 from shared.database import is_transient
 from shared.http import problems
 from shared.http.quotas import Quota
+from shared.ids import random_digits
 from shared.runtime import AnyRuntime
 from shared.telemetry.quiet import Quiet
 
@@ -204,7 +204,7 @@ class Faults:
 
 def _request_id(header: str | None) -> str:
     """The caller's id of the request where it can be written into logs and headers; else one of ours."""
-    return header if header and _ACCEPTED_ID.fullmatch(header) else secrets.token_hex(12)
+    return header if header and _ACCEPTED_ID.fullmatch(header) else random_digits(24)
 
 
 async def _nothing() -> dict[str, Any]:

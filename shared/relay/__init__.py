@@ -38,7 +38,7 @@ class Relay:
         quiet: timedelta = protocol.QUIET,
         lease: timedelta = timedelta(seconds=5),
         poll: float = 0.05,
-        gather: float = 0.02,
+        gather: float = 0.05,
         rows_per_batch: int = 500,
         send_timeout: float = 8.0,
         tail_timeout: float = 4.0,

@@ -7,18 +7,17 @@ it with `trace(header)`.
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
+
+from shared.ids import random_digits
 
 _HEADER: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """Where we are in a trace. https://www.w3.org/TR/trace-context/"""
 
     trace_id: str
@@ -28,7 +27,7 @@ class Trace:
     @classmethod
     def start(cls) -> Self:
         """A new trace."""
-        return cls(secrets.token_hex(16), secrets.token_hex(8))
+        return cls(random_digits(32), random_digits(16))
 
     @classmethod
     def parse(cls, header: str | None) -> Self | None:
@@ -43,7 +42,7 @@ class Trace:
 
     def child(self) -> Self:
         """The same trace, one step further."""
-        return type(self)(self.trace_id, secrets.token_hex(8), self.flags)
+        return type(self)(self.trace_id, random_digits(16), self.flags)
 
     def __str__(self) -> str:
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"

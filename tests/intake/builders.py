@@ -46,7 +46,7 @@ def accepted_of(sent: Submission, caller: Caller = SHOP, at: datetime = NOW) -> 
 
 def write(receipt: Receipt) -> bytes:
     """An answer's body."""
-    return orjson.dumps(receipt, default=str)
+    return orjson.dumps(receipt._asdict(), default=str)
 
 
 async def take(database: Database, *items: Incoming, acknowledge: bool = False) -> list[Outcome]:
@@ -104,7 +104,7 @@ def own_key(customer_id: UUID) -> Caller:
 
 def at(item: Incoming, moment: datetime) -> Incoming:
     """The same request, received at another time."""
-    return replace(item, accepted=replace(item.accepted, received_at=moment, occurred_at=moment))
+    return item._replace(accepted=replace(item.accepted, received_at=moment, occurred_at=moment))
 
 
 def flatten(parts: Sequence[Sequence[Outcome]]) -> list[Outcome]:

@@ -214,7 +214,7 @@ def test_two_requests_of_one_new_customer_in_a_batch_are_his() -> None:
 
 def test_who_shows_only_a_shared_number_is_one_unknown_caller_per_channel() -> None:
     callers = [
-        replace(arrives(PHONE, new_id=UUID(int=n)), channel=channel)
+        arrives(PHONE, new_id=UUID(int=n))._replace(channel=channel)
         for n, channel in [(10, "phone"), (11, "phone"), (12, "sms"), (13, "phone")]
     ]
 

@@ -25,6 +25,8 @@ from shared.runtime import Runtime
 
 BATCH: Final = "/v1/requests/batch"
 
+_REPLAYED: Final = ((REPLAYED.lower().encode(), b"true"),)
+
 log = telemetry.logger()
 
 
@@ -57,8 +59,7 @@ def create_router(runtime: Runtime[IntakeSettings], desk: Desk) -> http.Router:
         outcome = await desk.submit(_incoming(body, caller, rules, REQUESTS, http.idempotency_key(request)), size)
         if isinstance(outcome, ServiceError):
             raise outcome
-        headers = {REPLAYED: "true"} if outcome.is_replay else None
-        return Response(outcome.body, status_code=ACCEPTED, media_type="application/json", headers=headers)
+        return http.Ready(outcome.body, status_code=ACCEPTED, headers=_REPLAYED if outcome.is_replay else ())
 
     @router.hot_post(
         BATCH,
@@ -91,7 +92,7 @@ def create_router(runtime: Runtime[IntakeSettings], desk: Desk) -> http.Router:
 
         outcomes = await asyncio.gather(*(hand_in(index, item) for index, item in enumerate(envelope.requests)))
         results = b",".join(_result(request, outcome) for outcome in outcomes)
-        return Response(b'{"results":[' + results + b"]}", status_code=207, media_type="application/json")
+        return http.Ready(b'{"results":[' + results + b"]}", status_code=207)
 
     return router
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from shared.database import Transaction
 from shared.errors import FieldError, Invalid, ServiceError
 from shared.events.envelope import Written
 from shared.idempotency import Claim, Fresh, KeyReused, Mismatch, Replay, SameAs
+from shared.ids import random_ids
 
 ACCEPTED: Final = 202
 
@@ -48,8 +49,7 @@ class NoSuchCustomer(Invalid):
         super().__init__("the request was not accepted", errors=[FieldError("/customer/id", self.code, "no customer has this id")])
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A request to be stored; ``claim`` is its Idempotency-Key's, if it came with one, ``trace`` that of the call."""
 
     accepted: Accepted
@@ -57,8 +57,7 @@ class Incoming:
     trace: str | None = None
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What the sender gets: a JSON body with 202; ``is_replay`` when an earlier call had this effect."""
 
     body: bytes
@@ -231,16 +230,17 @@ async def _store(tx: Transaction, batch: _Batch, recognition: Recognition) -> di
         return {}
     stored: dict[int, Stored] = {}
     firsts = dict(batch.firsts)
-    for index, count in zip(indices, await store.next_counts(tx, len(indices)), strict=True):
+    counts = await store.next_counts(tx, len(indices))
+    for index, count, new_id in zip(indices, counts, random_ids(len(indices)), strict=True):
         key = _external_key(batch.items[index])
-        stored[index] = _stored(batch, index, count, recognition, None if key is None else firsts.get(key))
+        stored[index] = _stored(batch, index, count, new_id, recognition, None if key is None else firsts.get(key))
         if key is not None:
             firsts.setdefault(key, _first(stored[index]))
     await store.insert(tx, list(stored.values()))
     return stored
 
 
-def _stored(batch: _Batch, index: int, count: int, recognition: Recognition, first: First | None) -> Stored:
+def _stored(batch: _Batch, index: int, count: int, new_id: UUID, recognition: Recognition, first: First | None) -> Stored:
     """``first``: the request that came first under the same id of the channel, with other content; None when this is the first."""
     accepted, house = batch.items[index].accepted, batch.house
     key = _external_key(batch.items[index])
@@ -248,7 +248,7 @@ def _stored(batch: _Batch, index: int, count: int, recognition: Recognition, fir
     customer_id = recognition.customer_of(index)
     complete = accepted.complete_with(recognition.known_fields(index))
     return Stored(
-        request_id=batch.first_ids[key] if key is not None and first is None else uuid4(),
+        request_id=batch.first_ids[key] if key is not None and first is None else new_id,
         reference=reference.issue(received_at.date(), reference.number_at(received_at, count), house.key),
         customer_id=customer_id,
         principal=accepted.caller.principal,

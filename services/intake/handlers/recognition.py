@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
-from uuid import UUID, uuid4
+from dataclasses import dataclass, field
+from uuid import UUID
 
 from services.intake.acceptance import Accepted
 from services.intake.completeness import CONTACT, NAME
@@ -18,6 +18,7 @@ from services.intake.store.files import Named
 from shared.database import Transaction
 from shared.errors import Unavailable
 from shared.events.intake import CustomerUpdated
+from shared.ids import random_ids
 
 
 class CustomerChanged(Unavailable):
@@ -140,7 +141,8 @@ class Recognition:
 
 async def recognise(tx: Transaction, accepted: Mapping[int, Accepted]) -> Recognition:
     """Look whose these requests are, and whose the numbers that they reply to."""
-    arrivals = {index: _arrival(request) for index, request in accepted.items()}
+    new_ids = random_ids(len(accepted))
+    arrivals = {index: _arrival(request, new_id) for (index, request), new_id in zip(accepted.items(), new_ids, strict=True)}
     known = await _known_of(tx, arrivals.values())
     arrivals = {index: _as_survivor(arrival, known) for index, arrival in arrivals.items()}
     numbers = {request.in_reply_to for request in accepted.values() if request.in_reply_to is not None}
@@ -156,10 +158,10 @@ def _common(links: Iterable[Link], directory: Directory) -> list[Identity]:
     return common + [identity for one in with_account for identity in directory.identities[one] | directory.contacts[one]]
 
 
-def _arrival(request: Accepted) -> Arrival:
+def _arrival(request: Accepted, new_id: UUID) -> Arrival:
     sent, proven = request.submission, request.caller.customer_id
     named = None if proven is not None else sent.customer.customer_id
-    return Arrival(request.identities, uuid4(), proven, named, sent.channel)
+    return Arrival(request.identities, new_id, proven, named, sent.channel)
 
 
 def _as_survivor(arrival: Arrival, known: Known) -> Arrival:
@@ -167,7 +169,7 @@ def _as_survivor(arrival: Arrival, known: Known) -> Arrival:
     if arrival.told_id is None or arrival.told_id not in known.survivors:
         return arrival
     survivor = known.survivors[arrival.told_id]
-    return replace(arrival, proven_id=survivor) if arrival.proven_id is not None else replace(arrival, named_id=survivor)
+    return arrival._replace(proven_id=survivor) if arrival.proven_id is not None else arrival._replace(named_id=survivor)
 
 
 async def _known_of(tx: Transaction, arrivals: Iterable[Arrival]) -> Known:

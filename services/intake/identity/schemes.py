@@ -83,6 +83,15 @@ class Identity:
     is_verified: bool = field(default=False, compare=False)
     stands_in: str | None = field(default=None, compare=False)
 
+    def __hash__(self) -> int:
+        """As equal ones have: sets of identities are looked into all the time, and the value alone tells most apart."""
+        return hash(self.value)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it stands in the order in which identities are locked."""
+        return self.kind, self.value
+
     @property
     def kind(self) -> str:
         """The scheme with its scope, as it is stored: ``line:1653``."""

@@ -16,14 +16,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import NamedTuple, Self
 from uuid import UUID
 
 from services.intake.identity.schemes import RANK, Evidence, Identity
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(NamedTuple):
     """Someone at the door: the identities that he shows, and the id that he gets if he is new.
 
     ``proven_id``: he came with his own key, which says who he is. What else he says of himself is a contact only.
@@ -56,8 +55,7 @@ class Arrival:
         return tuple(i.contact(Evidence.CLAIMED) for i in self.identities if i.is_weak)
 
 
-@dataclass(frozen=True)
-class Assignment:
+class Assignment(NamedTuple):
     """Whose the request is. ``links`` are identities to store with him, ``suspects`` customers who may be the same person."""
 
     customer_id: UUID

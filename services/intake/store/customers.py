@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from operator import attrgetter
+from typing import Final, NamedTuple
 from unicodedata import normalize
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from shared.database import Transaction
 
 HOUSEHOLD: Final = 3
 """An identity of more app users than this is a household's or a company's, and recognises nobody any more."""
+
+_PLACE: Final = attrgetter("place")
 
 
 @dataclass
@@ -47,8 +50,7 @@ class Known:
         self.survivors |= newer.survivors
 
 
-@dataclass(frozen=True)
-class NewCustomer:
+class NewCustomer(NamedTuple):
     """A customer to register."""
 
     customer_id: UUID
@@ -57,8 +59,7 @@ class NewCustomer:
     registered_at: datetime
 
 
-@dataclass(frozen=True, order=True)
-class Link:
+class Link(NamedTuple):
     """A customer has an identity, or a contact."""
 
     customer_id: UUID
@@ -76,7 +77,7 @@ async def known_of(tx: Transaction, identities: Iterable[Identity], customer_ids
     Of each identity two holders are enough, and two who have proven it: an identity that two customers share recognises nobody. LIMIT and
     OFFSET make PostgreSQL look each one up by its index; left to itself it thinks that arrays are long, and reads whole tables.
     """
-    shown = sorted(set(identities))
+    shown = sorted(set(identities), key=_PLACE)
     asked = set(customer_ids)
     rows = await tx.fetch(
         """
@@ -139,7 +140,7 @@ def identity_of(row: asyncpg.Record) -> Identity:
 
 async def lock_identities(tx: Transaction, identities: Iterable[Identity]) -> None:
     """Lock these identities until COMMIT, making those that nobody showed before; always in the same order."""
-    wanted = sorted(set(identities))
+    wanted = sorted(set(identities), key=_PLACE)
     arrays = ([identity.kind for identity in wanted], [identity.value for identity in wanted])
     await tx.execute(
         """
@@ -184,7 +185,7 @@ async def link(tx: Transaction, links: Iterable[Link], at: datetime, *, new: Col
     """
     last: Mapping[tuple[UUID, str, str], Identity] = {
         (link.customer_id, link.identity.kind, link.identity.value): link.identity
-        for link in sorted(links, key=lambda link: (link, link.identity.matches))
+        for link in sorted(links, key=lambda link: (link.customer_id, *link.identity.place, link.identity.matches))
     }
     await tx.execute(
         """
@@ -211,7 +212,7 @@ async def link(tx: Transaction, links: Iterable[Link], at: datetime, *, new: Col
 
 async def mark_shared(tx: Transaction, identities: Iterable[Identity]) -> None:
     """Mark those weak identities that more than `HOUSEHOLD` app users have; claims of customers with their own keys do not count."""
-    weak = sorted({identity for identity in identities if identity.is_weak})
+    weak = sorted({identity for identity in identities if identity.is_weak}, key=_PLACE)
     if not weak:
         return
     await tx.execute(

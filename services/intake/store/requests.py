@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -18,8 +17,7 @@ ExternalKey = tuple[str, str]
 """(channel, the channel's own id of a message)."""
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """A request as it is kept; ``product`` is None or the fields that were named."""
 
     request_id: UUID
@@ -40,8 +38,7 @@ class Stored:
     completes: str | None = None
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What the sender of a request is told; the same whenever the request is repeated."""
 
     request_id: UUID
@@ -52,8 +49,7 @@ class Receipt:
     locale: str
 
 
-@dataclass(frozen=True)
-class First:
+class First(NamedTuple):
     """The first request that came under a channel's id."""
 
     receipt: Receipt
@@ -169,7 +165,7 @@ async def owners_of(tx: Transaction, numbers: Collection[str]) -> dict[str, UUID
 
 async def insert(tx: Transaction, requests: Sequence[Stored]) -> None:
     """Store requests."""
-    await tx.execute(_INSERT, *_columns(requests))
+    await tx.copy("request", _COLUMNS, list(map(_row, requests)))
 
 
 _RECEIPT: Final = "r.request_id, r.reference, r.received_at, r.completeness, r.missing_fields, r.locale"
@@ -180,21 +176,35 @@ def _receipt(row: asyncpg.Record) -> Receipt:
     return Receipt(row["request_id"], row["reference"], row["received_at"], row["completeness"], missing, row["locale"])
 
 
-_INSERT: Final = """
-    INSERT INTO request (request_id, reference, customer_id, principal, channel, external_id, external_id_reused, content_digest, type,
-                         locale, subject, text, contact, product, attachments, metadata, expected_resolution_at, occurred_at,
-                         occurred_at_clamped, received_at, in_reply_to, completeness, missing_fields, entered_by, conversation_id,
-                         completes, order_number)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bytea[], $9::text[],
-                         $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::jsonb[], $15::jsonb[], $16::jsonb[],
-                         $17::timestamptz[], $18::timestamptz[], $19::bool[], $20::timestamptz[], $21::text[], $22::float8[], $23::jsonb[],
-                         $24::text[], $25::text[], $26::text[], $27::text[])
-    """
-
-
-def _columns(requests: Sequence[Stored]) -> Iterable[list[Any]]:
-    """The rows turned into one array per column."""
-    return map(list, zip(*map(_row, requests), strict=True))
+_COLUMNS: Final = (
+    "request_id",
+    "reference",
+    "customer_id",
+    "principal",
+    "channel",
+    "external_id",
+    "external_id_reused",
+    "content_digest",
+    "type",
+    "locale",
+    "subject",
+    "text",
+    "contact",
+    "product",
+    "attachments",
+    "metadata",
+    "expected_resolution_at",
+    "occurred_at",
+    "occurred_at_clamped",
+    "received_at",
+    "in_reply_to",
+    "completeness",
+    "missing_fields",
+    "entered_by",
+    "conversation_id",
+    "completes",
+    "order_number",
+)
 
 
 def _row(stored: Stored) -> tuple[Any, ...]:
@@ -214,8 +224,8 @@ def _row(stored: Stored) -> tuple[Any, ...]:
         sent.text,
         to_json(sent.customer),
         _product(sent.product),
-        to_json(sent.attachments),
-        to_json(dict(sent.metadata)),
+        to_json(sent.attachments) if sent.attachments else "[]",
+        to_json(dict(sent.metadata)) if sent.metadata else "{}",
         sent.expected_resolution_at,
         stored.occurred_at,
         stored.occurred_at_clamped,
