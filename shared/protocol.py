@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from shared.events.topics import PARTITIONS
@@ -231,8 +231,7 @@ class Position:
     last_id: UUID | None = None
 
 
-@dataclass(frozen=True)
-class Numbered:
+class Numbered(NamedTuple):
     """What identifies a record in its log."""
 
     epoch: int

@@ -48,10 +48,10 @@ class Proof:
 
 async def prove(database: Database) -> Proof:
     """Compare all rollups in use with the event log, in one snapshot."""
-    async with log.snapshot(database) as tx:
+    async with log.snapshot(database, scratch=True) as tx:
         version = (await generations.active(tx)).version
         found = await handlers.differences(tx, version)
-        rows = await tx.fetchval("SELECT count(*) FROM kpi_rollup WHERE projection_version = $1 AND counts <> '{}'", version)
+        rows = await tx.fetchval("SELECT count(*) FROM kpi_rollup WHERE projection_version = $1 AND counts::text <> '{}'", version)
         entries = sum(held for held, _ in (await log.vector(tx)).values())
     return Proof(version, entries, rows, found)
 
@@ -111,7 +111,7 @@ async def _database() -> AsyncIterator[Database]:
         url = MetricsSettings().database_url.get_secret_value()
     except ValidationError as error:
         raise typer.BadParameter("METRICS_DATABASE_URL is not set; locally: set -a; . .aftercare/environment; set +a") from error
-    database = Database(url, pool_size=3, application_name="aftercare-kpi")
+    database = Database(url, pool_size=8, application_name="aftercare-kpi")
     try:
         yield database
     finally:

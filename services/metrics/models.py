@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from shared.migrations import shared_tables
 
@@ -86,7 +86,7 @@ kpi_rollup = Table(
     Column("span", SmallInteger, primary_key=True, autoincrement=False, comment="quarter hours: 1 (of the total alone), 4, 96"),
     Column("bucket", Integer, primary_key=True, autoincrement=False, comment="the first of them; quarter hours since 1970 UTC"),
     Column("value", Text, primary_key=True, comment="of the dimension; empty = none"),
-    Column("counts", JSONB, nullable=False, comment=_COUNTS),
+    Column("counts", JSON, nullable=False, comment=_COUNTS),
     comment="key figures as integers, by quarter hour, hour and day",
     # counts of the running hour change with every batch: room for the next version of a row beside it (HOT)
     postgresql_with={"fillfactor": "50"},
@@ -98,7 +98,7 @@ kpi_cell = Table(
     Column("projection_version", Integer, primary_key=True, autoincrement=False),
     Column("bucket", Integer, primary_key=True, autoincrement=False, comment="quarter hours since 1970 UTC"),
     *(Column(name, Text, primary_key=True, comment="empty = none") for name in DIMENSIONS),
-    Column("counts", JSONB, nullable=False, comment=_COUNTS),
+    Column("counts", JSON, nullable=False, comment=_COUNTS),
     comment="key figures as integers in quarter hours, by all dimensions at once: for filters and two dimensions",
     postgresql_with={"fillfactor": "85"},
 )

@@ -1,8 +1,10 @@
 """Builds facts and rollups anew from the event log, beside those in use, and changes over when they are proved: blue and green.
 
-From the moment that a new generation exists, `handlers.record` lets every batch count in both. What was logged before is read here in
-chunks. A chunk and a batch may bring the same event: facts are merged, so it counts once. When all of it is read, the verifier compares
-the new generation with the event log; only without a difference is it activated, in one transaction. The consumer may run all the time.
+From the moment that a new generation exists, `handlers.record` lets every batch count in both. What was logged before is read here, each
+numbered log by its keys, so that what is known of a ticket is written once. A piece and a batch may bring the same event: facts are merged,
+so it counts once. Rollups are made at the end, day by day, from all cells, also from those that the consumer wrote meanwhile. Then the
+verifier compares the new generation with the event log; only without a difference is it activated, in one transaction. The consumer may run
+all the time.
 
 A release that counts by other definitions finds rows that it must not add to. It shows them as they are, logs what arrives, and
 `keep_current` rebuilds by itself; whichever instance is first does it.
@@ -11,15 +13,15 @@ A release that counts by other definitions finds rows that it must not add to. I
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.metrics import handlers
-from services.metrics.store import generations, log
+from services.metrics.projection import DAY
+from services.metrics.reduction import Entry
+from services.metrics.store import generations, log, rollups
 from services.metrics.store.generations import Generation
-from services.metrics.store.log import START, Position
 from shared import telemetry
 from shared.backoff import pause
 from shared.database import Database, is_transient
@@ -28,8 +30,10 @@ logger = telemetry.logger()
 
 LOOK_EVERY: Final = 60.0
 """Seconds between two looks at what the figures in use were built by."""
-CHUNK: Final = 2_000
-"""Entries of one transaction: a consumer's batch waits at most for one."""
+CHUNK: Final = 8_000
+"""Entries, or cells, of one transaction: a consumer's batch waits at most for one."""
+AT_ONCE: Final = 2
+"""Logs that are read at once: while the database works for one, the other is counted."""
 
 Vector = Mapping[str, tuple[int, int]]
 """Per log: how many entries, and the highest number among them."""
@@ -92,21 +96,35 @@ async def rebuild(database: Database, progress: Progress) -> Rebuilt:
     async with generations.sole_rebuild(database) as is_sole:
         if not is_sole:
             raise AnotherRebuild("another rebuild is running")
-        await _clear_away(database)
+        await clear_away(database)
         try:
-            return await _build_and_activate(database, progress)
+            generation, entries = await build(database, progress)
+            return Rebuilt(generation.version, await change_over(database, generation), entries)
         finally:
-            await _clear_away(database)
+            await clear_away(database)
 
 
-async def _build_and_activate(database: Database, progress: Progress) -> Rebuilt:
+async def build(database: Database, progress: Progress) -> tuple[Generation, int]:
+    """A new generation from the event log, and of how many entries it was built. Only the sole rebuild may do this.
+
+    Raises:
+        RebuildRefused: the event log was not read completely.
+    """
     generation, goal = await _begin(database)
     seen = await _replay(database, generation, goal, progress)
     _demand_all_of(goal, seen)
+    return generation, sum(entries for entries, _ in seen.values())
+
+
+async def change_over(database: Database, generation: Generation) -> int:
+    """Use a generation from now on, once it is proved; returns the one that it replaces.
+
+    Raises:
+        RebuildRefused: the verifier found differences.
+    """
     await _demand_proof(database, generation)
     async with database.transaction() as tx:
-        replaced = await generations.activate(tx, generation.version)
-    return Rebuilt(generation.version, replaced, sum(entries for entries, _ in seen.values()))
+        return await generations.activate(tx, generation.version)
 
 
 async def _begin(database: Database) -> tuple[Generation, Vector]:
@@ -118,21 +136,47 @@ async def _begin(database: Database) -> tuple[Generation, Vector]:
 
 
 async def _replay(database: Database, generation: Generation, goal: Vector, progress: Progress) -> Vector:
-    """Let the whole log count in the generation; what was seen of it."""
-    counts: Counter[str] = Counter()
-    highest: dict[str, int] = {}
-    position, total = START, sum(entries for entries, _ in goal.values())
-    while True:
-        async with database.transaction() as tx:
-            entries = await log.entries_after(tx, position, CHUNK)
-            await handlers.project(tx, generation, entries)
-        if not entries:
-            return {name: (counts[name], highest[name]) for name in counts}
-        for entry in entries:
-            counts[f"{entry.topic}/{entry.part}"] += 1
-            highest[f"{entry.topic}/{entry.part}"] = entry.seq
-        position = Position(entries[-1].topic, entries[-1].part, entries[-1].seq)
-        progress(counts.total(), max(total, counts.total()))
+    """Let the whole log count in the generation; what was seen of it. First facts and cells, log by log, then the rollups, day by day."""
+    seen: dict[str, tuple[int, int]] = {}
+    total = sum(entries for entries, _ in goal.values())
+    waiting = sorted(goal, reverse=True)
+
+    async def replay_logs() -> None:
+        while waiting:
+            name = waiting.pop()
+            topic, _, part = name.rpartition("/")
+            async for piece in _replayed(database, generation, topic, int(part)):
+                entries, highest = seen.get(name, (0, 0))
+                seen[name] = entries + len(piece), max(highest, *(entry.seq for entry in piece))
+                progress(sum(count for count, _ in seen.values()), total)
+
+    async with asyncio.TaskGroup() as running:
+        for _ in range(AT_ONCE):
+            running.create_task(replay_logs())
+    await _roll_up(database, generation)
+    return seen
+
+
+async def _replayed(database: Database, generation: Generation, topic: str, part: int) -> AsyncIterator[Sequence[Entry]]:
+    """One numbered log, in pieces that count."""
+    async with log.snapshot(database) as reading:
+        async for piece in log.entries_of(reading, topic, part, CHUNK):
+            async with database.transaction() as tx:
+                await handlers.learn(tx, generation, piece)
+            yield piece
+
+
+async def _roll_up(database: Database, generation: Generation) -> None:
+    async with database.transaction() as tx:
+        days = await rollups.days(tx, generation.version)
+    cells, first = 0, None
+    for number, (day, in_day) in enumerate(days):
+        first = day if first is None else first
+        cells += in_day
+        if cells >= CHUNK or number == len(days) - 1:
+            async with database.transaction() as tx:
+                await rollups.roll_up(tx, generation.version, first, day + DAY)
+            cells, first = 0, None
 
 
 def _demand_all_of(goal: Vector, seen: Vector) -> None:
@@ -144,13 +188,13 @@ def _demand_all_of(goal: Vector, seen: Vector) -> None:
 
 
 async def _demand_proof(database: Database, generation: Generation) -> None:
-    async with log.snapshot(database) as tx:
+    async with log.snapshot(database, scratch=True) as tx:
         found = await handlers.differences(tx, generation.version)
     if found:
         raise RebuildRefused(f"projection {generation.version} differs from the event log in {len(found)} rows, first {found[0]}")
 
 
-async def _clear_away(database: Database) -> None:
+async def clear_away(database: Database) -> None:
     """Delete what is not in use: a generation that was not finished, and the one that was replaced."""
     async with database.transaction() as tx:
         await generations.retire_unfinished(tx)

@@ -107,8 +107,22 @@ def decode(topic: Topic, record: ConsumerRecord[bytes | None, bytes | None]) -> 
             return None
         if None in raw.values():
             raw = {name: value for name, value in raw.items() if value is not None}
-        key = "" if record.key is None else record.key.decode()
-        return parse((topic.name, record.partition), record.offset, key, RawHeaders(raw), record.value or b"")
+        key, time, previous = record.key, raw.get("ce_time"), raw.get("ce_previous")
+        return LogRecord(
+            (topic.name, record.partition),
+            record.offset,
+            Numbered(
+                _number(raw["ce_epoch"].decode()),
+                _number(raw["ce_sequence"].decode()),
+                FastUUID(raw["ce_id"].decode()),
+                None if previous is None else FastUUID(previous.decode()),
+            ),
+            raw["ce_type"].decode(),
+            "" if key is None else key.decode(),
+            None if time is None else datetime.fromisoformat(time.decode()),
+            RawHeaders(raw),
+            record.value or b"",
+        )
     except (KeyError, ValueError):
         return None
 

@@ -22,7 +22,7 @@ async def recorded(database: Database, batches: Sequence[Sequence[Entry]]) -> No
 
 async def differences(database: Database) -> list[Difference]:
     """What the verifier finds in the active generation."""
-    async with log.snapshot(database) as tx:
+    async with log.snapshot(database, scratch=True) as tx:
         return await handlers.differences(tx, (await generations.active(tx)).version)
 
 
@@ -39,7 +39,7 @@ async def tamper(tx: Transaction, kpi: str, measure: str, n: int, *, dimension: 
     path = [kpi, measure]
     await tx.execute(
         """
-        UPDATE kpi_rollup SET counts = jsonb_set(counts, $1, to_jsonb($2::bigint))
+        UPDATE kpi_rollup SET counts = jsonb_set(counts::jsonb, $1, to_jsonb($2::bigint))
          WHERE dimension = $3 AND span = $4 AND counts #> $1 IS NOT NULL
         """,
         path,

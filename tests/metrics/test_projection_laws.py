@@ -24,6 +24,7 @@ from services.metrics.projection import (
     add,
     fold,
     observed,
+    spread,
     without_zeros,
 )
 from services.metrics.projection.states import FOREVER
@@ -44,7 +45,7 @@ def rollups_of(batches: Sequence[Sequence[Entry]]) -> Rollups:
     for batch in batches:
         change = fold(known, observed(batch))
         known |= change.facts
-        rollups.update(flat(change.rollups))
+        rollups.update(flat(spread(change.cells)))
     return {row: n for row, n in rollups.items() if n}
 
 
@@ -130,7 +131,7 @@ def test_rows_of_every_span_are_sums_of_the_cells(entries: list[Entry]) -> None:
             if span > QUARTER or row.dimension == TOTAL:
                 expected[row._replace(span=span, bucket=row.bucket // span * span)] += n
 
-    assert flat(change.rollups) == expected
+    assert flat(spread(change.cells)) == expected
 
 
 @given(histories)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -14,7 +14,7 @@ from services.metrics.projection import rules
 from services.metrics.rebuild import RebuildRefused, rebuild
 from services.metrics.reduction import Entry
 from services.metrics.store import generations, log
-from shared.database import Database
+from shared.database import Database, Transaction
 from tests.metrics.builders import in_batches, numbered, random_history
 from tests.metrics.database import differences, recorded, rollups, tamper
 from tests.metrics.test_projection_laws import rollups_of
@@ -90,16 +90,17 @@ async def test_an_event_that_was_parked_and_comes_behind_the_rebuild_counts(
     """Its number is lower than what the rebuild has read already: only whoever brings it can count it."""
     entries = sorted(numbered(random_history(6, 60)), key=lambda entry: (entry.topic, entry.part, entry.seq))
     parked, others = entries[:7], entries[7:]
+    assert {(entry.topic, entry.part) for entry in parked} <= {(entry.topic, entry.part) for entry in others}
     await recorded(metrics_database, [others])
-    read = log.entries_after
+    read = log.entries_of
 
-    async def replayed_behind(tx: Any, position: log.Position, limit: int) -> list[Entry]:
-        chunk = await read(tx, position, limit)
-        if position != log.START and parked:
-            await recorded(metrics_database, [[parked.pop() for _ in range(len(parked))]])
-        return chunk
+    async def replayed_behind(tx: Transaction, topic: str, part: int, at_once: int) -> AsyncIterator[list[Entry]]:
+        async for piece in read(tx, topic, part, at_once):
+            yield piece
+            if parked and (parked[0].topic, parked[0].part) == (topic, part):
+                await recorded(metrics_database, [[parked.pop() for _ in range(len(parked))]])
 
-    monkeypatch.setattr(log, "entries_after", replayed_behind)
+    monkeypatch.setattr(log, "entries_of", replayed_behind)
     await rebuild(metrics_database, _unheard)
 
     assert not parked

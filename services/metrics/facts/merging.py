@@ -105,7 +105,7 @@ def _joined(before: Run, run: Run) -> tuple[Run, ...]:
     """Both, or one if the second only goes on with the first."""
     if run.first > before.last + 1 or run.holder != before.holder:
         return before, run
-    return (before._replace(last=run.last) if run.last > before.last else before,)
+    return (Run(before.first, run.last, before.at, before.holder) if run.last > before.last else before,)
 
 
 def first(one: S | None, other: S | None) -> S | None:

@@ -6,7 +6,7 @@ recording.py  let events count     answering.py  read figures     aims.py  targe
 from services.metrics.handlers.aims import AIMED_AT, TargetUnknown, aim, history_of, newest
 from services.metrics.handlers.answering import Question, Reading, answer
 from services.metrics.handlers.proving import differences
-from services.metrics.handlers.recording import CURRENT, project, record
+from services.metrics.handlers.recording import CURRENT, learn, project, record
 
 __all__ = [
     "AIMED_AT",
@@ -18,6 +18,7 @@ __all__ = [
     "answer",
     "differences",
     "history_of",
+    "learn",
     "newest",
     "project",
     "record",

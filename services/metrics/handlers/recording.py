@@ -7,6 +7,7 @@ from typing import Final
 
 from services.metrics import projection
 from services.metrics.kpi import DEFINITIONS
+from services.metrics.projection import CellKey, Counts
 from services.metrics.reduction import Entry
 from services.metrics.store import facts, generations, log, rollups, states
 from services.metrics.store.generations import Generation
@@ -30,18 +31,24 @@ async def record(tx: Transaction, entries: Sequence[Entry]) -> None:
 
 async def project(tx: Transaction, generation: Generation, entries: Sequence[Entry]) -> None:
     """Let logged entries count in one generation. Repeatable: facts are merged, and rows change only as facts do."""
+    cells = await learn(tx, generation, entries)
+    await rollups.add(tx, generation.version, projection.spread(cells))
+
+
+async def learn(tx: Transaction, generation: Generation, entries: Sequence[Entry]) -> Mapping[CellKey, Counts]:
+    """Let entries count in facts, states and cells, but not yet in the rollups; what was added to the cells."""
     told = projection.observed(entries)
     if not told:
-        return
+        return {}
     if not generation.is_active:
         # the rebuild reads history while the consumer adds to it: one after the other, or both would start from the same facts
-        await generations.own(tx, generation.version)
+        await generations.own(tx, generation.version, {(entry.topic, entry.part) for entry in entries})
     known = await facts.load(tx, generation.version, {subject for subject, _ in told})
     change = projection.fold(known, told)
     await facts.save(tx, generation.version, known, change.facts)
     await states.replace(tx, generation.version, change.gone, change.come)
     await rollups.add_cells(tx, generation.version, change.cells)
-    await rollups.add(tx, generation.version, change.rollups)
+    return change.cells
 
 
 def _positions_before(entries: Sequence[Entry]) -> dict[str, int]:

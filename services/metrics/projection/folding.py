@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from services.metrics.facts import CustomerFacts, Facts, RequestFacts, Subject, SurveyFacts, TicketFacts, merge, observe
+from services.metrics.facts import CustomerFacts, Dimensions, Facts, RequestFacts, Subject, SurveyFacts, TicketFacts, merge, observe
 from services.metrics.projection import rules, surveys, tickets
 from services.metrics.projection.states import State, states
-from services.metrics.projection.units import CellKey, Counts, Part, RowKey, spread, without_zeros
+from services.metrics.projection.units import CellKey, Counts, Part, without_zeros
 from services.metrics.reduction import Entry
 
 Told = tuple[Subject, Facts]
@@ -26,11 +26,6 @@ class Change:
     """By how much the counts go up or down, sorted; never by 0."""
     gone: frozenset[State]
     come: frozenset[State]
-
-    @property
-    def rollups(self) -> dict[RowKey, Counts]:
-        """The cells, spread over the dimensions and over longer times."""
-        return spread(self.cells)
 
 
 def observed(entries: Iterable[Entry]) -> list[Told]:
@@ -55,7 +50,7 @@ def fold(known: Mapping[Subject, Facts], told: Iterable[Told]) -> Change:
 
 def deltas(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> dict[CellKey, Counts]:
     """Minus what the subjects counted for before, plus what they count for now."""
-    total: dict[CellKey, Counts] = {}
+    total: dict[tuple[int, Dimensions], Counts] = {}
     for subject, facts in after.items():
         old = parts(before[subject]) if subject in before else []
         new = parts(facts)
@@ -65,14 +60,20 @@ def deltas(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> d
         for index, part in enumerate(old):
             if len(old) != len(new) or new[index] != part:
                 _count(total, part, -1)
-    return total
+    return {CellKey._make(key): counts for key, counts in total.items()}
 
 
-def _count(total: dict[CellKey, Counts], part: Part, sign: int) -> None:
+def _count(total: dict[tuple[int, Dimensions], Counts], part: Part, sign: int) -> None:
     for kpi, measure, bucket, dimensions, amount in part[0](*part[1:]):
         if dimensions.channel != rules.INTERNAL:
-            measures = total.setdefault(CellKey(bucket, dimensions), {}).setdefault(kpi, {})
-            measures[measure] = measures.get(measure, 0) + sign * amount
+            cell = total.get((bucket, dimensions))
+            if cell is None:
+                cell = total[bucket, dimensions] = {}
+            measures = cell.get(kpi)
+            if measures is None:
+                cell[kpi] = {measure: sign * amount}
+            else:
+                measures[measure] = measures.get(measure, 0) + sign * amount
 
 
 def parts(facts: Facts) -> list[Part]:

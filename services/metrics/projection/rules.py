@@ -50,7 +50,7 @@ def settled(target: TargetFacts, *, ended: Moment | Closing | None = None) -> Mo
     if clock.met_at is not None:
         met = target.met[clock.met_at]
         teller = met if is_attained(clock) or target.breached is None else target.breached
-        return teller._replace(at=min(clock.met_at, clock.due_at))
+        return Moment(teller.stamp, min(clock.met_at, clock.due_at), teller.dimensions)
     missed = target.breached or ended
     return None if missed is None else Moment(missed.stamp, clock.due_at, missed.dimensions)
 

@@ -69,7 +69,10 @@ def attainment(kpi: str, target: TargetFacts) -> Counted:
 def _met(target: TargetFacts) -> Moment | None:
     """The meeting as it stands, with the dimensions of who told it first."""
     clock = target.clock
-    return None if clock is None or clock.met_at is None else target.met[clock.met_at]._replace(at=clock.met_at)
+    if clock is None or clock.met_at is None:
+        return None
+    told = target.met[clock.met_at]
+    return Moment(told.stamp, clock.met_at, told.dimensions)
 
 
 def _spent(kpi: str, target: TargetFacts, met: Moment) -> Counted:

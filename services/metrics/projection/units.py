@@ -15,14 +15,8 @@ QUARTER, HOUR, DAY = 1, 4, 96
 """What a row may span, in quarter hours of UTC. Longer spans are read faster; the edges of a range are read from shorter ones."""
 
 
-class Unit(NamedTuple):
-    """So much of one measure of a figure, in one quarter hour, for one combination of dimensions."""
-
-    kpi: str
-    measure: str
-    bucket: int
-    dimensions: Dimensions
-    amount: int
+Unit = tuple[str, str, int, Dimensions, int]
+"""So much (last) of one measure (second) of a figure (first), in one quarter hour, for one combination of dimensions."""
 
 
 class CellKey(NamedTuple):
@@ -51,7 +45,7 @@ Part = tuple[Any, ...]
 
 def unit(kpi: str, measure: str, counted: Moment, amount: int = 1) -> Unit:
     """So much of a measure at a moment."""
-    return Unit(kpi, measure, bucket_of(counted.at), counted.dimensions, amount)
+    return kpi, measure, bucket_of(counted.at), counted.dimensions, amount
 
 
 def spread(cells: Mapping[CellKey, Counts]) -> dict[RowKey, Counts]:

@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 
 from services.metrics.buckets import microseconds
 from services.metrics.reduction import keeping
-from services.metrics.reduction.keeping import KEPT, Data, Entry, Rule, code, entry_of, identifier, identity
+from services.metrics.reduction.keeping import KEPT, Data, Entry, NoIdentity, Rule, code, entry_of, identifier, identity
 from shared.events import tickets
 from shared.events.envelope import Event, Fact
 
@@ -44,7 +44,7 @@ def read(contract: type[Event], topic: str, part: int, seq: int, value: bytes) -
     """
     try:
         return _plain(contract, topic, part, seq, value)
-    except (NotPlain, orjson.JSONDecodeError):
+    except (NotPlain, NoIdentity, orjson.JSONDecodeError):
         return entry_of(topic, part, seq, contract.model_validate_json(value))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +14,8 @@ from shared.database import Database, Transaction, from_json, to_json
 DELETED_AT_ONCE: Final = 20_000
 TABLES: Final = ("fact", "kpi_rollup", "kpi_cell", "open_span", "complaint", "customer_alias")
 """What a generation consists of."""
+_FACTS_LOCK: Final = 0x6B706966
+"""Class of advisory locks of who lets events of a log count in a generation that is being built."""
 _REBUILD_LOCK: Final = 0x6B706972
 """Advisory lock of the one rebuild that may run."""
 
@@ -65,9 +67,16 @@ async def freeze(tx: Transaction, version: int, positions: Mapping[str, int]) ->
     )
 
 
-async def own(tx: Transaction, version: int) -> None:
-    """Nobody else changes this generation's facts and rollups until the transaction ends."""
-    await tx.execute("SELECT FROM projection WHERE version = $1 FOR UPDATE", version)
+async def own(tx: Transaction, version: int, logs: Collection[tuple[str, int]]) -> None:
+    """Nobody else lets events of these logs count in this generation until the transaction ends. What an event is about is in one log."""
+    await tx.execute(
+        """
+        SELECT pg_advisory_xact_lock($1, hashtext(log))
+          FROM (SELECT log FROM unnest($2::text[]) u(log) ORDER BY hashtext(log), log OFFSET 0) sorted
+        """,
+        _FACTS_LOCK,
+        [f"{version}/{topic}/{part}" for topic, part in logs],
+    )
 
 
 # ------------------------------------------------------------------ for the rebuild

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import text
 
@@ -15,17 +15,6 @@ from shared.database import Database, Transaction, from_json, to_json
 
 PATIENCE: Final = 24 * 3600.0
 """Seconds for a statement that reads the whole log."""
-
-
-class Position(NamedTuple):
-    """A place in a numbered log; sorted, the order of the event log's primary key."""
-
-    topic: str
-    part: int
-    seq: int
-
-
-START: Final = Position("", -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +26,10 @@ class AsOf:
 
 
 @asynccontextmanager
-async def snapshot(database: Database) -> AsyncIterator[Transaction]:
-    """A read-only transaction in which every statement sees the database as it was at the first one."""
+async def snapshot(database: Database, *, scratch: bool = False) -> AsyncIterator[Transaction]:
+    """A transaction in which every statement sees the database as it was at the first one. ``scratch``: it may make temporary tables."""
     async with database.engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=not scratch)
         async with connection.begin():
             await connection.execute(text("SELECT 1"))
             raw = await connection.get_raw_connection()
@@ -71,19 +60,32 @@ async def append(tx: Transaction, entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if (entry.topic, entry.part, entry.seq) in written]
 
 
-async def entries_after(tx: Transaction, position: Position, limit: int) -> list[Entry]:
-    """The next entries of the event log in the order of its primary key."""
-    rows = await tx.fetch(
-        """
-        SELECT topic, part, seq, type, key, event_time, data FROM event_log
-         WHERE (topic, part, seq) > ($1, $2, $3) ORDER BY topic, part, seq LIMIT $4
-        """,
-        *position,
-        limit,
-    )
-    return [
-        Entry(row["topic"], row["part"], row["seq"], row["type"], row["key"], row["event_time"], from_json(row["data"])) for row in rows
-    ]
+async def entries_of(tx: Transaction, topic: str, part: int, at_once: int) -> AsyncIterator[list[Entry]]:
+    """All entries of a numbered log in pieces of about so many; those with the same key are together in one piece, in order."""
+    await tx.execute("SET LOCAL work_mem = '64MB'")
+    await tx.execute("SET LOCAL statement_timeout = 0")
+    await tx.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+    query = "SELECT seq, type, key, event_time, data FROM event_log WHERE topic = $1 AND part = $2 ORDER BY key, seq"
+    cursor = await tx.driver.cursor(query, topic, part, timeout=PATIENCE)
+    piece: list[Entry] = []
+    while rows := await cursor.fetch(at_once, timeout=PATIENCE):
+        found = [Entry(topic, part, row[0], row[1], row[2], row[3], from_json(row[4])) for row in rows]
+        cut = _end_of_last_whole_key(found)
+        if cut:
+            yield piece + found[:cut]
+            piece = found[cut:]
+        else:
+            piece += found
+    if piece:
+        yield piece
+
+
+def _end_of_last_whole_key(entries: Sequence[Entry]) -> int:
+    """Where the last key begins: more of it may come."""
+    end = len(entries)
+    while end and entries[end - 1].key == entries[-1].key:
+        end -= 1
+    return end
 
 
 async def vector(tx: Transaction) -> dict[str, tuple[int, int]]:

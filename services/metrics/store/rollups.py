@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from services.metrics import projection
+from services.metrics.facts import Dimensions
 from services.metrics.projection import DAY, DIMENSIONS, HOUR, QUARTER, TOTAL, CellKey, Counts, RowKey
 from shared.database import Transaction, from_json, to_json
 
@@ -33,7 +34,7 @@ async def add(tx: Transaction, version: int, deltas: Mapping[RowKey, Counts]) ->
     await tx.execute(
         """
         INSERT INTO kpi_rollup (projection_version, dimension, value, span, bucket, counts)
-        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::jsonb[])
+        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::json[])
         ON CONFLICT (projection_version, dimension, span, bucket, value) DO UPDATE SET counts = excluded.counts
         """,
         version,
@@ -59,12 +60,36 @@ async def add_cells(tx: Transaction, version: int, deltas: Mapping[CellKey, Coun
     )
     await tx.execute(
         f"""
-        INSERT INTO kpi_cell (projection_version, bucket, {_CELL}, counts) SELECT $1, * FROM unnest({arrays}, $9::jsonb[])
+        INSERT INTO kpi_cell (projection_version, bucket, {_CELL}, counts) SELECT $1, * FROM unnest({arrays}, $9::json[])
         ON CONFLICT (projection_version, bucket, {_CELL}) DO UPDATE SET counts = excluded.counts
         """,
         version,
         *keys,
         _added({(row["bucket"], tuple(row)[1:7]): row["counts"] for row in held}, deltas.items()),
+    )
+
+
+async def days(tx: Transaction, version: int) -> list[tuple[int, int]]:
+    """The days (their first buckets) in which a generation has cells, and how many cells."""
+    query = """
+        SELECT bucket - (bucket % $2 + $2) % $2 AS day, count(*) AS cells FROM kpi_cell WHERE projection_version = $1 GROUP BY 1 ORDER BY 1
+    """
+    await tx.execute("SET LOCAL statement_timeout = 0")
+    return [(row["day"], row["cells"]) for row in await tx.driver.fetch(query, version, DAY, timeout=600)]
+
+
+async def roll_up(tx: Transaction, version: int, first: int, until: int) -> None:
+    """Make the rollups of some days anew from their cells. Nobody adds to either before the transaction ends."""
+    await _lock(tx, version)
+    range_ = "projection_version = $1 AND bucket >= $2 AND bucket < $3"
+    await tx.execute(f"DELETE FROM kpi_rollup WHERE {range_}", version, first, until)
+    rows = await tx.fetch(f"SELECT bucket, {_CELL}, counts FROM kpi_cell WHERE {range_}", version, first, until)
+    cells = {CellKey(row[0], Dimensions._make(row[1:7])): from_json(row[7]) for row in rows}
+    made = projection.spread(cells)
+    await tx.driver.copy_records_to_table(
+        "kpi_rollup",
+        records=[(version, key.dimension, key.span, key.bucket, key.value, to_json(counts)) for key, counts in made.items()],
+        columns=("projection_version", "dimension", "span", "bucket", "value", "counts"),
     )
 
 
@@ -166,13 +191,13 @@ def _edges(slots: Sequence[int], end: int) -> Iterable[tuple[int, tuple[int, int
 
 
 async def _of_rollups(tx: Transaction, version: int, kpis: Sequence[str], dimension: str, pieces: Sequence[Piece]) -> list[Sum]:
-    place = "r.projection_version = $1 AND r.dimension = $7 AND r.span = p.span AND r.bucket >= p.first AND r.bucket < p.until"
+    place = "r.projection_version = $1 AND r.dimension = $6 AND r.span = p.span AND r.bucket >= p.first AND r.bucket < p.until"
     group = "ARRAY[]::text[]" if dimension == TOTAL else "ARRAY[r.value]"
     return await _summed(tx, version, kpis, f"kpi_rollup r ON {place}", group, "true", pieces, [dimension])
 
 
 async def _of_cells(tx: Transaction, version: int, kpis: Sequence[str], cut: Cut, pieces: Sequence[Piece]) -> list[Sum]:
-    condition, asked = condition_of(cut, first_parameter=7)
+    condition, asked = condition_of(cut, first_parameter=6)
     source = "kpi_cell r ON r.projection_version = $1 AND r.bucket >= p.first AND r.bucket < p.until"
     return await _summed(tx, version, kpis, source, group_of(cut), condition, pieces, asked)
 
@@ -187,24 +212,29 @@ async def _summed(
     pieces: Sequence[Piece],
     asked: Sequence[object],
 ) -> list[Sum]:
+    """The documents are read here and not by the database: that takes a fifth of the time."""
     if not pieces:
         return []
     rows = await tx.fetch(
         f"""
-        SELECT k.kpi, p.slot, {group} AS values, m.key AS measure, sum(m.value::bigint)::bigint AS n
-          FROM unnest($3::integer[], $4::smallint[], $5::integer[], $6::integer[]) p(slot, span, first, until)
+        SELECT p.slot, {group} AS values, r.counts
+          FROM unnest($2::integer[], $3::smallint[], $4::integer[], $5::integer[]) p(slot, span, first, until)
           JOIN {source}
-         CROSS JOIN unnest($2::text[]) k(kpi)
-         CROSS JOIN LATERAL jsonb_each_text(r.counts->k.kpi) m
          WHERE {condition}
-         GROUP BY 1, 2, 3, 4 HAVING sum(m.value::bigint) <> 0 ORDER BY 1, 2, 3, 4
         """,
         version,
-        list(kpis),
         *(list(values) for values in zip(*pieces, strict=True)),
         *asked,
     )
-    return [Sum(row["kpi"], row["slot"], tuple(row["values"]), row["measure"], row["n"]) for row in rows]
+    found: dict[tuple[str, int, tuple[str, ...]], dict[str, int]] = {}
+    for slot, values, document in rows:
+        counts, of_group = from_json(document), tuple(values)
+        for kpi in kpis:
+            if measures := counts.get(kpi):
+                held = found.setdefault((kpi, slot, of_group), {})
+                for measure, n in measures.items():
+                    held[measure] = held.get(measure, 0) + n
+    return [Sum(*key, measure, n) for key, measures in sorted(found.items()) for measure, n in sorted(measures.items()) if n]
 
 
 def group_of(cut: Cut) -> str:

@@ -9,11 +9,13 @@ from services.metrics.buckets import sql_duration_class
 from services.metrics.verification.histories import (
     CLOSED,
     DIMS_WHEN_COUNTED,
+    FIRST_RESPONSE,
+    NEXT_RESPONSE,
     OPENED,
     REAL,
+    RESOLUTION,
     RESOLUTIONS,
     RESOLUTIONS_THAT_HELD,
-    target,
 )
 
 _REQUESTS: Final = """
@@ -65,7 +67,7 @@ _RESOLUTION_RATE: Final = f"""
   ),
   solved AS (SELECT ticket FROM last WHERE held AND ticket NOT IN (SELECT ticket FROM given_up))
   SELECT least(met, due) AS at, m.measure, 1 AS n, coalesce({DIMS_WHEN_COUNTED}, given_up.dims) AS dims
-    FROM ({target("resolution")}) target JOIN ({REAL}) actual USING (ticket) LEFT JOIN given_up USING (ticket)
+    FROM ({RESOLUTION}) target JOIN ({REAL}) actual USING (ticket) LEFT JOIN given_up USING (ticket)
     JOIN (VALUES ('denominator', true), ('denominator', false), ('numerator', true)) m(measure, solved)
       ON m.solved = (ticket IN (SELECT ticket FROM solved))
    WHERE (met IS NOT NULL OR missed_dims IS NOT NULL OR given_up.dims IS NOT NULL) AND status <> 'cancelled'
@@ -113,12 +115,12 @@ COUNTED: Final[Mapping[str, str]] = {
     "requests": _REQUESTS,
     "tickets_opened": _TICKETS_OPENED,
     "tickets_resolved": _TICKETS_RESOLVED,
-    "first_response_time": _spent(target("first_response")),
-    "online_response_time": _spent(target("first_response"), _ON_A_CHAT, _QUICK),
-    "resolution_time": _spent(target("resolution")),
-    "sla_first_response": _attainment(target("first_response")),
-    "sla_next_response": _attainment(target("next_response", "ticket, started")),
-    "sla_resolution": _attainment(target("resolution")),
+    "first_response_time": _spent(FIRST_RESPONSE),
+    "online_response_time": _spent(FIRST_RESPONSE, _ON_A_CHAT, _QUICK),
+    "resolution_time": _spent(RESOLUTION),
+    "sla_first_response": _attainment(FIRST_RESPONSE),
+    "sla_next_response": _attainment(NEXT_RESPONSE),
+    "sla_resolution": _attainment(RESOLUTION),
     "resolution_rate": _RESOLUTION_RATE,
     "reopen_rate": _REOPEN_RATE,
     "csat_mean": _CSAT_MEAN,

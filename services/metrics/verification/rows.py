@@ -19,7 +19,7 @@ _REAL_OPENED: Final = f"""
 
 _SPANS: Final = f"""
   WITH versions AS (
-    SELECT ticket, version, min(CASE WHEN type = 'ticket.opened.v1' THEN (data->>'opened_at')::bigint ELSE at END) AS at,
+    SELECT ticket, version, min(CASE WHEN type = 'ticket.opened.v1' THEN opened_at ELSE at END) AS at,
            min(CASE WHEN dims->>'status' IN ({_OPEN}) THEN {_HOLDER} END) AS holder
       FROM ({EVENTS}) t GROUP BY 1, 2
   ),

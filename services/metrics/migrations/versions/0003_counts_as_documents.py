@@ -64,15 +64,15 @@ STATEMENTS: Final[tuple[str, ...]] = (
     "UPDATE projection SET status = 'retired' WHERE status = 'building'",
     f"""
     INSERT INTO kpi_cell (projection_version, bucket, {_CELL}, counts)
-    SELECT projection_version, bucket, {_CELL}, jsonb_object_agg(kpi, measures)
-      FROM (SELECT projection_version, bucket, {_CELL}, kpi, jsonb_object_agg(measure, n) AS measures
+    SELECT projection_version, bucket, {_CELL}, json_object_agg(kpi, measures)
+      FROM (SELECT projection_version, bucket, {_CELL}, kpi, json_object_agg(measure, n) AS measures
               FROM kpi_cell_before WHERE n <> 0 GROUP BY projection_version, bucket, {_CELL}, kpi) figures
      GROUP BY projection_version, bucket, {_CELL}
     """,
     """
     INSERT INTO kpi_rollup (projection_version, dimension, span, bucket, value, counts)
-    SELECT projection_version, dimension, span, bucket, value, jsonb_object_agg(kpi, measures)
-      FROM (SELECT projection_version, dimension, span, bucket, value, kpi, jsonb_object_agg(measure, n) AS measures
+    SELECT projection_version, dimension, span, bucket, value, json_object_agg(kpi, measures)
+      FROM (SELECT projection_version, dimension, span, bucket, value, kpi, json_object_agg(measure, n) AS measures
               FROM (SELECT projection_version, dimension, s.span, bucket - (bucket % s.span + s.span) % s.span AS bucket, value, kpi,
                            measure, sum(n)::bigint AS n
                       FROM kpi_rollup_before JOIN (VALUES (1), (4), (96)) s(span) ON s.span > 1 OR dimension = 'total'
@@ -108,7 +108,7 @@ def _create_rollups() -> None:
         sa.Column("span", sa.SmallInteger, primary_key=True, autoincrement=False, comment="quarter hours: 1 (of the total alone), 4, 96"),
         sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False, comment="the first of them; quarter hours since 1970 UTC"),
         sa.Column("value", sa.Text, primary_key=True, comment="of the dimension; empty = none"),
-        sa.Column("counts", postgresql.JSONB, nullable=False, comment=COUNTS),
+        sa.Column("counts", postgresql.JSON, nullable=False, comment=COUNTS),
         comment="key figures as integers, by quarter hour, hour and day",
         postgresql_with={"fillfactor": "50"},
     )
@@ -120,7 +120,7 @@ def _create_cells() -> None:
         sa.Column("projection_version", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False, comment="quarter hours since 1970 UTC"),
         *(sa.Column(name, sa.Text, primary_key=True, comment="empty = none") for name in DIMENSIONS),
-        sa.Column("counts", postgresql.JSONB, nullable=False, comment=COUNTS),
+        sa.Column("counts", postgresql.JSON, nullable=False, comment=COUNTS),
         comment="key figures as integers in quarter hours, by all dimensions at once: for filters and two dimensions",
         postgresql_with={"fillfactor": "85"},
     )

@@ -1,0 +1,78 @@
+"""A range is read from long spans with short ones at its edges, and counts what its quarter hours count."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.metrics.buckets import bucket_of, microseconds
+from services.metrics.facts import Facts, Subject, decode, encode, merge
+from services.metrics.projection import DAY, HOUR, QUARTER, observed
+from services.metrics.reduction import Entry
+from services.metrics.store import rollups
+from services.metrics.store.rollups import Cut, pieces_of
+from shared.database import Database
+from tests.metrics.builders import START, numbered, random_history
+from tests.metrics.database import recorded
+from tests.metrics.test_projection_laws import histories
+
+slots = st.lists(st.integers(-500, 3000), min_size=2, max_size=8, unique=True).map(sorted)
+
+
+@pytest.mark.pure
+@given(slots)
+def test_pieces_cover_each_quarter_hour_of_each_slot_once(edges: list[int]) -> None:
+    pieces = pieces_of(edges[:-1], edges[-1])
+
+    covered = Counter((piece.slot, bucket) for piece in pieces for bucket in range(piece.first, piece.until))
+    expected = [(slot, bucket) for slot, first in enumerate(edges[:-1]) for bucket in range(first, edges[slot + 1])]
+    assert covered == Counter(expected)
+    assert all(edge % piece.span == 0 for piece in pieces for edge in (piece.first, piece.until))
+
+
+@pytest.mark.pure
+@given(slots)
+def test_a_slot_has_few_short_pieces(edges: list[int]) -> None:
+    rows = Counter(
+        (piece.slot, piece.span) for piece in pieces_of(edges[:-1], edges[-1]) for _ in range(piece.first, piece.until, piece.span)
+    )
+
+    assert all(n <= 2 * (DAY // HOUR - 1) + DAY // HOUR for (_, span), n in rows.items() if span == HOUR)
+    assert all(n <= 2 * (HOUR - 1) for (_, span), n in rows.items() if span == QUARTER)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("by", ["channel", "agent"])
+async def test_by_one_dimension_every_range_counts_what_the_cells_count(metrics_database: Database, by: str) -> None:
+    await recorded(metrics_database, [numbered(random_history(21, 120))])
+    first = bucket_of(microseconds(START))
+    kpis = ["requests", "sla_first_response", "first_response_time"]
+
+    async with metrics_database.transaction() as tx:
+        for begin, middle, end in ((1, 402, 1299), (0, 96, 192), (3, 5, 6), (-7, 2, 97)):
+            edges, buckets = [first + begin, first + middle], range(first + begin, first + end)
+            of_rows = await rollups.sums(tx, 1, kpis, Cut(by=(by,)), buckets, edges)
+            of_cells = await rollups.sums(tx, 1, kpis, Cut(by=(by, "tier")), buckets, edges)
+            total = await rollups.sums(tx, 1, kpis, Cut(), buckets, edges)
+            assert _added(of_rows, 1) == _added(of_cells, 1)
+            assert _added(of_rows, 0) == _added(total, 0)
+
+
+def _added(found: list[rollups.Sum], dimensions: int) -> Counter[tuple[object, ...]]:
+    total: Counter[tuple[object, ...]] = Counter()
+    for row in found:
+        total[row.kpi, row.slot, row.group[:dimensions], row.measure] += row.n
+    return total
+
+
+@pytest.mark.pure
+@given(histories)
+def test_facts_come_back_from_their_text(entries: list[Entry]) -> None:
+    known: dict[Subject, Facts] = {}
+    for subject, told in observed(entries):
+        known[subject] = merge(known[subject], told) if subject in known else told
+
+    assert {subject: decode(subject.kind, encode(facts)) for subject, facts in known.items()} == known
