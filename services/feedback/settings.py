@@ -14,7 +14,7 @@ USUAL_DELAY: Final = timedelta(hours=24)
 
 
 class FeedbackSettings(ServiceSettings):
-    """Spans are ISO 8601 (``P14D``, ``PT24H``) or seconds."""
+    """Spans are ISO 8601: ``P14D``, ``PT24H``."""
 
     service: ClassVar[str] = "feedback"
 
