@@ -8,7 +8,7 @@ is thrown away, and afterwards all of it stays, so no garbage is looked for ther
 from __future__ import annotations
 
 import gc
-from collections.abc import Set
+from collections.abc import Generator, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,9 +44,15 @@ def place_of(markers: Set[str]) -> int:
     return next((place for place, part in enumerate(PARTS) if part.markers & markers), len(PARTS) - 1)
 
 
-def pytest_configure() -> None:
-    """Called before tests are looked for."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Called around the search for tests."""
     gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,9 +61,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=places.__getitem__)
     for item, place in places.items():
         item.user_properties.append((NOTE, PARTS[place].name))
-
-
-def pytest_collection_finish() -> None:
-    """Called when the tests are chosen."""
-    gc.freeze()
-    gc.enable()
