@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import psutil
 
 from shared.clock import monotonic
+
+_BACKEND: Final = re.compile(r"postgres: aftercare (\S+) \S+\(\d+\)")
+"""How PostgreSQL shows the process of a connection: user, database, client."""
 
 
 def seconds(pid: int) -> float:
@@ -59,3 +63,15 @@ class CpuMeter:
     def total(self) -> float:
         """CPU seconds of all of them."""
         return sum(self.used.values())
+
+
+def databases(postmaster: int) -> dict[str, float]:
+    """User and system time so far of the living backends of each database, by its name; autovacuum's workers and the server's own
+    processes belong to none."""
+    found: dict[str, float] = {}
+    for process in psutil.Process(postmaster).children():
+        with suppress(psutil.NoSuchProcess):
+            match = _BACKEND.match(" ".join(process.cmdline()))
+            if match is not None:
+                found[match[1]] = found.get(match[1], 0.0) + _own(process)
+    return found
