@@ -17,6 +17,8 @@ from tests.chaos.story import INVALID_SHARE, Story
 from tests.chaos.wire import BUSY, PAUSE, Caller, NoAnswer
 
 RESEND_SHARE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
+"""Seconds between two attempts at one request, once there were several."""
 PATH: Final = "/v1/requests"
 
 
@@ -65,7 +67,8 @@ class Load:
                     if is_done and due is not None:
                         self._ledger.latencies.append(entry.acked_at - due)
                     return is_done
-                await asyncio.sleep(PAUSE)
+                # a thousand who wait for a database must not keep it from coming back
+                await asyncio.sleep(min(PAUSE * 1.5 ** min(entry.attempts, 10), LONGEST_PAUSE))
             self._ledger.done["given up"] += 1
             return False
         finally:
