@@ -6,7 +6,6 @@ A record without its topic's source, or without a number, is not ours, whoever w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Final, NamedTuple
@@ -24,8 +23,7 @@ _LONGEST_NUMBER: Final = 18
 """Digits of the largest number that PostgreSQL's bigint surely holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """A row on its way to Kafka."""
 
     log: Log
@@ -58,15 +56,16 @@ class LogRecord(NamedTuple):
 
 def encode(row: OutboxRow) -> list[tuple[str, bytes]]:
     """The headers of a row."""
+    (topic, _), seq, key, type_, event_id, previous_id, own, _ = row
     headers = [
-        *_fixed_headers(row.log[0], row.type),
-        ("ce_id", str(row.event_id).encode()),
-        ("ce_subject", row.key.encode()),
-        ("ce_sequence", b"%d" % row.seq),
+        *_fixed_headers(topic, type_),
+        ("ce_id", str(event_id).encode()),
+        ("ce_subject", key.encode()),
+        ("ce_sequence", b"%d" % seq),
     ]
-    if row.previous_id is not None:
-        headers.append(("ce_previous", str(row.previous_id).encode()))
-    headers.extend((name, value.encode()) for name, value in row.headers.items())
+    if previous_id is not None:
+        headers.append(("ce_previous", str(previous_id).encode()))
+    headers += [(name, value.encode()) for name, value in own.items()]
     return headers
 
 

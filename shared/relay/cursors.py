@@ -161,24 +161,26 @@ async def read(tx: Transaction, after: Mapping[Log, int], limits: Mapping[Log, i
     """The next rows of each log, at most its limit and at most what one batch holds."""
     rows = await tx.fetch(
         f"""
-        SELECT n.* FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::int[]) w(topic, part, seq, rows)
+        SELECT w.log, n.seq, n.key, n.type, n.event_id, n.previous_id, n.headers, n.payload
+          FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::int[]) WITH ORDINALITY w(topic, part, seq, rows, log)
          CROSS JOIN LATERAL (
            SELECT * FROM (
-             SELECT o.topic, o.part, o.seq, o.key, o.type, o.event_id, o.previous_id, o.headers, o.payload,
+             SELECT o.seq, o.key, o.type, o.event_id, o.previous_id, o.headers, o.payload,
                     sum(octet_length(o.payload) + {_ROW_OVERHEAD}) OVER (ORDER BY o.seq) - octet_length(o.payload) AS bytes_before
                FROM outbox o WHERE (o.topic, o.part) = (w.topic, w.part) AND o.seq > w.seq ORDER BY o.seq LIMIT w.rows) b
             WHERE b.bytes_before <= {MAX_PAYLOAD}) n
-         ORDER BY n.topic, n.part, n.seq
+         ORDER BY w.log, n.seq
         """,
         [topic for topic, _ in after],
         [part for _, part in after],
         list(after.values()),
         [limits[log] for log in after],
     )
-    found: dict[Log, list[OutboxRow]] = {log: [] for log in after}
-    for row in rows:
-        topic, part, seq, key, type_, event_id, previous_id, headers, payload, _ = row
-        found[topic, part].append(OutboxRow((topic, part), seq, key, type_, event_id, previous_id, from_json(headers), payload))
+    logs = list(after)
+    found: dict[Log, list[OutboxRow]] = {log: [] for log in logs}
+    for number, seq, key, type_, event_id, previous_id, headers, payload in rows:
+        log = logs[number - 1]
+        found[log].append(OutboxRow(log, seq, key, type_, event_id, previous_id, from_json(headers), payload))
     return found
 
 
