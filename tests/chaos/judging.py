@@ -92,10 +92,11 @@ def command_of(name: str, seed: int, report: Path) -> list[str]:
     """What runs."""
     bug = () if name == NO_BUG else ("--mutant", name)
     mutants = MUTANTS.values() if name == NO_BUG else [MUTANTS[name]]
+    rate = RATE if name == NO_BUG else MUTANTS[name].rate
     faults = dict.fromkeys(fault for mutant in mutants for fault in mutant.faults)
     return [
         *(sys.executable, "-m", "tests.chaos", "--seed", str(seed), "--json", str(report), *bug),
-        *("--seconds", f"{SECONDS:g}", "--rate", f"{RATE:g}", "--faults", ",".join(faults)),
+        *("--seconds", f"{SECONDS:g}", "--rate", f"{rate:g}", "--faults", ",".join(faults)),
     ]
 
 
