@@ -28,7 +28,7 @@ ABOUT = "events/s that metrics takes from a full topic, beside getmany + COPY of
 TARGET: Final = 25_000
 DAY: Final = timedelta(days=1)
 """The tickets of the stream begin within a day; what follows takes some days more."""
-AT_ONCE: Final = 8_000
+AT_ONCE: Final = 4_000
 """Records that the bare client copies at once, as many as metrics takes into one transaction."""
 LOOK: Final = 0.05
 PATIENCE: Final = 900.0

@@ -14,7 +14,7 @@ from services.metrics.settings import MetricsSettings
 from shared.runtime import AnyRuntime
 from shared.service import Service, main
 
-BATCH: Final = 8_000
+BATCH: Final = 4_000
 """Events of one transaction when many wait: sums of many events touch hardly more rows than those of few."""
 
 

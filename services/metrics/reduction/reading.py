@@ -94,7 +94,7 @@ def _bool(value: Any) -> bool:
     return value
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _instant(text: str) -> tuple[int, datetime]:
     """Microseconds, and the same as UTC; most instants are told by several events."""
     if _INSTANT.fullmatch(text) is None:
@@ -216,7 +216,7 @@ def _dimensions(value: Any) -> Data:
         raise NotPlain from None
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 13)
 def _known_dimensions(values: tuple[str | None, ...]) -> Data:
     for name, value in zip(_DIMENSIONS, values, strict=True):
         check = _text if name in _ALWAYS_TOLD else _text_or_none

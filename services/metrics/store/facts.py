@@ -26,24 +26,19 @@ async def load(tx: Transaction, version: int, subjects: Iterable[Subject]) -> di
 
 async def save(tx: Transaction, version: int, known: Mapping[Subject, Facts], changed: Mapping[Subject, Facts]) -> None:
     """Write what changed. A subject that was not known must be new: where somebody else has just written it, this fails."""
-    await _write_facts(
-        tx,
-        "INSERT INTO fact (projection_version, kind, id, facts) SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])",
-        version,
-        {subject: changed[subject] for subject in sorted(changed.keys() - known.keys())},
-    )
-    await _write_facts(
-        tx,
-        """
-        UPDATE fact f SET facts = u.facts FROM unnest($2::text[], $3::text[], $4::text[]) u(kind, id, facts)
-         WHERE (f.projection_version, f.kind, f.id) = ($1, u.kind, u.id)
-        """,
-        version,
-        {subject: facts for subject, facts in changed.items() if subject in known},
-    )
-
-
-async def _write_facts(tx: Transaction, query: str, version: int, facts: Mapping[Subject, Facts]) -> None:
-    if facts:
-        documents = [encode(value) for value in facts.values()]
-        await tx.execute(query, version, [subject.kind for subject in facts], [subject.id for subject in facts], documents)
+    new = sorted(changed.keys() - known.keys())
+    if new:
+        records = [(version, subject.kind, subject.id, encode(changed[subject])) for subject in new]
+        await tx.driver.copy_records_to_table("fact", records=records, columns=("projection_version", "kind", "id", "facts"))
+    old = [subject for subject in changed if subject in known]
+    if old:
+        await tx.execute(
+            """
+            UPDATE fact f SET facts = u.facts FROM unnest($2::text[], $3::text[], $4::text[]) u(kind, id, facts)
+             WHERE (f.projection_version, f.kind, f.id) = ($1, u.kind, u.id)
+            """,
+            version,
+            [subject.kind for subject in old],
+            [subject.id for subject in old],
+            [encode(changed[subject]) for subject in old],
+        )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from services.metrics import projection
 from services.metrics.facts import Dimensions
@@ -12,6 +12,8 @@ from services.metrics.projection import DAY, DIMENSIONS, HOUR, QUARTER, TOTAL, C
 from shared.database import Transaction, from_json, to_json
 
 _CELL: Final = ", ".join(DIMENSIONS)
+_OF_CELL: Final = ", ".join(f"c.{name}" for name in DIMENSIONS)
+_OF_OTHER: Final = ", ".join(f"u.{name}" for name in DIMENSIONS)
 _LOCK: Final = 0x6B706963
 """Advisory lock of whoever adds to the counts of a generation: a sum is read and written again, one writer after the other."""
 
@@ -31,16 +33,13 @@ async def add(tx: Transaction, version: int, deltas: Mapping[RowKey, Counts]) ->
         version,
         *keys,
     )
-    await tx.execute(
-        """
-        INSERT INTO kpi_rollup (projection_version, dimension, value, span, bucket, counts)
-        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::json[])
-        ON CONFLICT (projection_version, dimension, span, bucket, value) DO UPDATE SET counts = excluded.counts
-        """,
-        version,
-        *keys,
-        _added({tuple(row)[:4]: row["counts"] for row in held}, deltas.items()),
-    )
+    documents = _added({tuple(row)[:4]: row["counts"] for row in held}, deltas)
+    update = """
+        UPDATE kpi_rollup r SET counts = u.counts
+          FROM unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::json[]) u(dimension, value, span, bucket, counts)
+         WHERE projection_version = $1 AND (r.dimension, r.value, r.span, r.bucket) = (u.dimension, u.value, u.span, u.bucket)
+    """
+    await _write(tx, version, "kpi_rollup", RowKey._fields, update, documents, {RowKey._make(row[:4]) for row in held})
 
 
 async def add_cells(tx: Transaction, version: int, deltas: Mapping[CellKey, Counts]) -> None:
@@ -58,15 +57,31 @@ async def add_cells(tx: Transaction, version: int, deltas: Mapping[CellKey, Coun
         version,
         *keys,
     )
-    await tx.execute(
-        f"""
-        INSERT INTO kpi_cell (projection_version, bucket, {_CELL}, counts) SELECT $1, * FROM unnest({arrays}, $9::json[])
-        ON CONFLICT (projection_version, bucket, {_CELL}) DO UPDATE SET counts = excluded.counts
-        """,
-        version,
-        *keys,
-        _added({(row["bucket"], tuple(row)[1:7]): row["counts"] for row in held}, deltas.items()),
-    )
+    documents = _added({(row["bucket"], tuple(row)[1:7]): row["counts"] for row in held}, deltas)
+    update = f"""
+        UPDATE kpi_cell c SET counts = u.counts FROM unnest({arrays}, $9::json[]) u(bucket, {_CELL}, counts)
+         WHERE projection_version = $1 AND (c.bucket, {_OF_CELL}) = (u.bucket, {_OF_OTHER})
+    """
+    flat = {(key.bucket, *key.dimensions): document for key, document in documents.items()}
+    await _write(tx, version, "kpi_cell", ("bucket", *DIMENSIONS), update, flat, {tuple(row)[:7] for row in held})
+
+
+async def _write(
+    tx: Transaction,
+    version: int,
+    table: str,
+    columns: Sequence[str],
+    update: str,
+    documents: Mapping[Any, str],
+    held: Collection[tuple[object, ...]],
+) -> None:
+    """Update the rows that are there, copy the others: nobody else adds rows meanwhile."""
+    old = [(*key, document) for key, document in documents.items() if key in held]
+    if old:
+        await tx.execute(update, version, *(list(values) for values in zip(*old, strict=True)))
+    new = [(version, *key, document) for key, document in documents.items() if key not in held]
+    if new:
+        await tx.driver.copy_records_to_table(table, records=new, columns=("projection_version", *columns, "counts"))
 
 
 async def days(tx: Transaction, version: int) -> list[tuple[int, int]]:
@@ -97,15 +112,19 @@ async def _lock(tx: Transaction, version: int) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock($1, $2)", _LOCK, version)
 
 
-def _added(held: Mapping[tuple[object, ...], str], deltas: Iterable[tuple[tuple[object, ...], Counts]]) -> list[str]:
+K = TypeVar("K", bound=tuple[object, ...])
+
+
+def _added(held: Mapping[tuple[object, ...], str], deltas: Mapping[K, Counts]) -> dict[K, str]:
     """The documents as they are now; a measure that went back to 0 is gone from them."""
-    documents = []
-    for key, counts in deltas:
+    documents = {}
+    for key, counts in deltas.items():
+        total = counts
         if key in held:
-            total: Counts = from_json(held[key])
+            total = from_json(held[key])
             projection.add(total, counts)
-            counts = projection.without_zeros(total)
-        documents.append(to_json(counts))
+            total = projection.without_zeros(total)
+        documents[key] = to_json(total)
     return documents
 
 
