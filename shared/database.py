@@ -17,7 +17,7 @@ import asyncpg
 import orjson
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from shared.connections import Connection, Connections
@@ -38,7 +38,7 @@ COMMAND_TIMEOUT: Final = 10.0
 class Transaction:
     """An open transaction. SQL goes through `fetch`, `fetchrow`, `fetchval`, `execute` with $1 parameters."""
 
-    def __init__(self, _sql: AsyncConnection | None, driver: Connection) -> None:
+    def __init__(self, driver: Connection) -> None:
         self.driver = driver
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
@@ -100,7 +100,7 @@ class Database:
             transaction = driver.transaction(isolation=isolation, readonly=readonly)
             await transaction.start()
             try:
-                yield Transaction(None, driver)
+                yield Transaction(driver)
             except BaseException:
                 # where that fails as well the connection is gone, and the server rolls back; what went wrong first is what counts
                 with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError):
