@@ -3,8 +3,8 @@
     python -m tests.chaos.mutants NAME -m services.tickets consume     patch this process, then become the service
     python -m tests.chaos.mutants --all [--json FILE]                  a run with each of them, which must fail within five minutes
 
-They are rules of `shared/protocol.py` broken as in `tests/shared/simulation/mutants.py`, and the orders of work that every system like this
-must keep: effects before the position, COMMIT before the answer, what is parked before what follows it.
+They are rules of `shared/protocol.py` broken as in `tests/shared/simulation/mutants.py`, and the two orders of work that every system like
+this must keep: effects before the position, COMMIT before the answer.
 
 Bugs that the platform survives are not among them; the simulation, which looks at every step, finds those. What breaks in the relay alone
 (a cursor that moves before the acknowledgement, or jumps to the broker's tail) is repaired by the tail check of the next start and by the
@@ -14,7 +14,7 @@ consumers' gap reports. A consumer that admits repeats does no harm that shows, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,15 +82,6 @@ def saves_the_position_first() -> None:
     _plant(consumer_batch.Batches, "_transaction", transaction)
 
 
-def overtakes_what_is_parked() -> None:
-    """Later events of a parked key do not wait for it."""
-
-    async def parked_keys(tx: Transaction, keys: Collection[Any]) -> set[Any]:
-        return set()
-
-    _plant(dead_letter, "parked_keys", parked_keys)
-
-
 def answers_before_the_commit() -> None:
     """Intake says 202 when it has written, not when it has committed."""
     from services.intake import batcher
@@ -144,9 +135,6 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "forgets-the-gap": Mutant(forgets_the_gap, ("hole-in-topic",), NOT_AT_REST),
     "never-beats": Mutant(never_beats, ("hole-in-topic",), NOT_AT_REST, rate=1),  # so little that logs fall silent
     "saves-the-position-first": Mutant(saves_the_position_first, ("hot-row-locked", "connections-killed", "kill-consumer"), APPLIED),
-    "overtakes-what-is-parked": Mutant(
-        overtakes_what_is_parked, ("kill-consumer",), (*APPLIED, "each request opened its ticket", "order:", "the doors answered right")
-    ),
     "answers-before-the-commit": Mutant(
         answers_before_the_commit, ("connections-killed", "postgres-crash", "kill-api"), ("lost:",), services=("intake",)
     ),

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from services.intake.batcher import Batcher
-from shared import dead_letter, protocol
+from shared import protocol
 from shared.consumer.batch import Batches
 from shared.protocol import Numbered, Position
 from tests.chaos import mutants
@@ -29,7 +29,6 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     for owner, name in (
         *((protocol, name) for name in ("admit", "gap_after", "heartbeat_due")),
         (Batches, "_transaction"),
-        (dead_letter, "parked_keys"),
         (Batcher, "_commit"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
@@ -79,7 +78,6 @@ def test_a_relay_that_never_beats_is_silent_though_a_consumer_lags() -> None:
 def test_orders_of_work_are_turned_round() -> None:
     for owner, name, plant in (
         (Batches, "_transaction", mutants.saves_the_position_first),
-        (dead_letter, "parked_keys", mutants.overtakes_what_is_parked),
         (Batcher, "_commit", mutants.answers_before_the_commit),
     ):
         right = getattr(owner, name)
