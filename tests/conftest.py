@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from shared.database import Database
@@ -21,6 +22,10 @@ from tests.servers import APACHE_KAFKA, BorrowedServers, OwnServers, Servers, Se
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# a law says nothing of how long an example takes, and several workers share the machine
+hypothesis.settings.register_profile("aftercare", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("aftercare")
 
 _OWN = pytest.StashKey[OwnServers]()
 _LENT = pytest.StashKey[ServersForWorkers]()

@@ -28,7 +28,7 @@ from tests.shared.callers import new_key
 
 pytestmark = [pytest.mark.schemathesis, pytest.mark.postgres]
 
-SECONDS: Final = int(os.environ.get("AFTERCARE_FUZZ_SECONDS", "11"))
+SECONDS: Final = int(os.environ.get("AFTERCARE_FUZZ_SECONDS", "9"))
 SEED: Final = int(os.environ.get("AFTERCARE_FUZZ_SEED", "20261125"))
 
 
