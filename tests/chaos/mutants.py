@@ -100,7 +100,7 @@ def answers_before_the_commit() -> None:
 
 async def _a_moment(tx: Transaction) -> None:
     """As long as a COMMIT takes on a busy disk; the answers leave meanwhile."""
-    await tx.execute("SELECT pg_sleep(0.02)")
+    await tx.execute("SELECT pg_sleep(0.05)")
 
 
 def _plant(owner: Any, name: str, bug: Callable[..., Any]) -> None:

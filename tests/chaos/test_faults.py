@@ -15,11 +15,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from shared import clock, kafka
+from shared.database import Database
 from shared.events.topics import INTAKE, TICKETS, Topic
 from shared.kafka import KafkaSettings, topics
 from shared.kafka.records import OutboxRow, decode
 from tests.chaos.faults import Skipped
 from tests.chaos.faults.brokers import BrokerCut, TwoBrokersDown
+from tests.chaos.faults.databases import hot_rows
 from tests.chaos.faults.full_disk import FullDisk, require_mounts
 from tests.chaos.faults.records import delete, foreign_to
 from tests.chaos.faults.writing import Forged, copy_of, patiently, write
@@ -183,6 +185,17 @@ def living(platform: Platform) -> Callable[[], Awaitable[int]]:
         return sum(node.alive for node in platform.brokers)
 
     return look
+
+
+@pytest.mark.postgres
+async def test_every_hot_row_can_be_locked(
+    intake_database: Database, tickets_database: Database, feedback_database: Database, metrics_database: Database
+) -> None:
+    databases = {"intake": intake_database, "tickets": tickets_database, "feedback": feedback_database, "metrics": metrics_database}
+
+    for rows in hot_rows():
+        async with databases[rows.service].transaction() as tx:
+            await tx.fetch(rows.sql)
 
 
 @pytest.mark.postgres

@@ -107,7 +107,7 @@ class HotRow:
 
 def hot_rows() -> list[HotRow]:
     """Those that the delivery protocol turns on, and the newest tickets."""
-    found = [HotRow("tickets", "the newest tickets", "SELECT FROM ticket ORDER BY id DESC LIMIT 50 FOR UPDATE")]
+    found = [HotRow("tickets", "the newest tickets", "SELECT FROM ticket ORDER BY opened_at DESC LIMIT 50 FOR UPDATE")]
     for service in SERVICES:
         if produced_by(service):
             found.append(HotRow(service, f"{service}'s heads", "SELECT FROM outbox_head ORDER BY topic, part FOR UPDATE"))
