@@ -170,6 +170,7 @@ def _is_open_at(history: list[TicketEvent], at: datetime, channel: str) -> bool:
     if last.dimensions.status == "cancelled" and next(event for event in history[::-1] if hasattr(event, "reason")).reason in {
         "spam",
         "test",
+        "dismissed",
     }:
         return False
     states: list[tuple[datetime, object]] = []

@@ -142,12 +142,12 @@ async def test_a_matter_is_provisional_until_its_window_is_over(door: Door, mana
 async def test_the_proof_strings_the_same_matters_together(metrics_database: Database) -> None:
     """Whoever complained when, in a history with merged files in circles: two ways of counting, one result; and a fault is found."""
     await recorded(metrics_database, [numbered(random_history(31, 120))])
-    async with log.snapshot(metrics_database) as tx:
+    async with log.snapshot(metrics_database, scratch=True) as tx:
         assert await handlers.differences(tx, (await generations.active(tx)).version) == []
 
     async with metrics_database.transaction() as tx:
         await tx.execute("UPDATE complaint SET topic = 'leak'")
 
-    async with log.snapshot(metrics_database) as tx:
+    async with log.snapshot(metrics_database, scratch=True) as tx:
         found = await handlers.differences(tx, (await generations.active(tx)).version)
     assert {(row.kpi, row.dimension) for row in found} == {("repeat_complaint_rate", "row"), ("repeat_complaint_rate", "cell")}
