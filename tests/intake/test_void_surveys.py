@@ -13,7 +13,7 @@ import pytest
 from services.intake.acceptance import Contact
 from services.intake.carriers import Carrier
 from services.intake.delivery import deliver_due, figures
-from services.intake.handlers import merging
+from services.intake.handlers import merging, notifications
 from services.intake.handlers.resending import NotResendable, resend
 from services.intake.handlers.surveys import KEPT
 from services.intake.settings import IntakeSettings
@@ -113,6 +113,26 @@ async def test_what_waited_for_hours_ends_as_soon_as_its_survey_does(
     assert waiting["next_attempt_at"] > clock.real_now() + timedelta(minutes=50)
 
     await ask(runtime.database, answered(SURVEY, customer))
+    await deliver_due(runtime, maildir)
+
+    assert await reasons(runtime.database) == ["delivered"] * 3 + ["void"]
+
+
+async def test_what_is_put_off_while_its_survey_ends_does_not_wait_for_hours(
+    runtime: Runtime[IntakeSettings], maildir: list[Carrier], customer: UUID
+) -> None:
+    await ask(runtime.database, *(mail_of(uuid4(), customer) for _ in range(3)))
+    await deliver_due(runtime, maildir)
+    await ask(runtime.database, mail_of(SURVEY, customer))
+    now = clock.real_now()
+    async with runtime.database.transaction() as tx:
+        claimed = await notifications.claim(tx, channels=["email"], zone=runtime.settings.timezone, real_now=now, now=clock.now())
+    ((put_off, _),) = claimed.plans
+
+    await ask(runtime.database, answered(SURVEY, customer))
+    delays = {put_off.event_id: timedelta(hours=1)}
+    async with runtime.database.transaction() as tx:
+        await notifications.conclude(tx, claimed, {}, real_now=now, now=clock.now(), real_delay=delays)
     await deliver_due(runtime, maildir)
 
     assert await reasons(runtime.database) == ["delivered"] * 3 + ["void"]

@@ -107,13 +107,17 @@ class _Facts:
 async def _facts(tx: Transaction, due: Sequence[Notification]) -> _Facts:
     statuses = [n for n in due if n.kind == "ticket_status" and n.ticket_number is not None]
     receipts = [n for n in due if n.kind == "acknowledgement"]
-    asking = [n.event_id for n in due if n.rules is not None and n.rules.is_about_survey]
+    asking = _about_surveys(due)
     return _Facts(
         addressees=await known.addressees(tx, {n.customer_id for n in due}),
         overtaken=await known.overtaken(tx, statuses) if statuses else set(),
         placed=await known.place(tx, receipts) if receipts else Placed(set(), set()),
         useless=await surveys.useless(tx, asking) if asking else Useless(),
     )
+
+
+def _about_surveys(notifications: Iterable[Notification]) -> list[UUID]:
+    return [n.event_id for n in notifications if n.rules is not None and n.rules.is_about_survey]
 
 
 def _circumstances(notification: Notification, facts: _Facts, channels: Sequence[str], zone: ZoneInfo, real_now: datetime) -> Circumstances:
@@ -185,6 +189,9 @@ async def conclude(
                 ledger.finished.append(Finished(notification.event_id, None, None, found))
     if ledger.again:
         await store.try_again(tx, ledger.again, claimed.until)
+        put_off = {item.event_id for item in ledger.again}
+        if asking := _about_surveys(notification for notification, _ in claimed.plans if notification.event_id in put_off):
+            await surveys.look_again(tx, asking, real_now + 2 * LEASE, real_now)
     if ledger.left or ledger.stayed:
         await budget.settle(tx, ledger.left, ledger.stayed, claimed.until, now)
     return await _end(tx, claimed, ledger.finished, now)

@@ -39,4 +39,4 @@ async def learn(tx: Transaction, events: Sequence[Event], *, due_at: datetime) -
     if wishes:
         await store.remember_wishes(tx, wishes)
     if void or wishes:
-        await store.hasten(tx, void, [id for id, wish in wishes.items() if wish.opted_out], due_at + LEASE, due_at)
+        await store.hasten(tx, void, [id for id, wish in wishes.items() if wish.opted_out], due_at + 2 * LEASE, due_at)

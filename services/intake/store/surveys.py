@@ -48,23 +48,35 @@ async def hasten(
 ) -> None:
     """Have messages of these names, and surveys of these customers, looked at now that would wait beyond ``after`` (real time).
 
-    A claim never reaches so far, so no message is taken from whoever is sending it. What somebody holds at the moment is looked at in its
-    own time: it does not leave then either.
+    No claim reaches so far, so no message is taken from whoever is sending it. Who writes down at this moment that one of them has to
+    wait is waited for, or waits for us and then looks once more (`look_again`): so none is left to wait for hours.
     """
     await tx.execute(
         """
-        UPDATE notification n SET next_attempt_at = $4
-          FROM (SELECT event_id FROM notification
-                 WHERE status = 'pending' AND next_attempt_at > $3
-                   AND (notification_id = ANY($1::uuid[]) OR customer_id = ANY($2::uuid[]) AND starts_with(kind, 'survey_'))
-                   FOR UPDATE SKIP LOCKED) waiting
-         WHERE n.event_id = waiting.event_id
+        WITH waiting AS MATERIALIZED (
+          SELECT event_id, next_attempt_at FROM notification
+           WHERE status = 'pending'
+             AND (notification_id = ANY($1::uuid[]) OR customer_id = ANY($2::uuid[]) AND starts_with(kind, 'survey_'))
+           ORDER BY event_id FOR UPDATE)
+        UPDATE notification n SET next_attempt_at = $4 FROM waiting w WHERE n.event_id = w.event_id AND w.next_attempt_at > $3
         """,
         list(notification_ids),
         list(customer_ids),
         after,
         at,
     )
+
+
+async def look_again(tx: Transaction, event_ids: Collection[UUID], after: datetime, at: datetime) -> None:
+    """Of these messages, which this transaction has just put off beyond ``after``, have those looked at that became useless meanwhile."""
+    found = await useless(tx, event_ids)
+    if found.void or found.unwanted:
+        await tx.execute(
+            "UPDATE notification SET next_attempt_at = $3 WHERE event_id = ANY($1::uuid[]) AND status = 'pending' AND next_attempt_at > $2",
+            sorted(found.void | found.unwanted),
+            after,
+            at,
+        )
 
 
 @dataclass(frozen=True)
