@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,10 +39,13 @@ class Fuzzed:
         return "\n\n".join([*(" | ".join(key) + "\n" + example for key, example in self.failures.items()), *self.errors])
 
 
-def fuzz(app: ASGIApp, *, key: str, seconds: int, seed: int, parameters: dict[str, Any]) -> Fuzzed:
+def fuzz(
+    app: ASGIApp, *, key: str, seconds: int, seed: int, parameters: dict[str, Any], operations: Collection[str] = frozenset()
+) -> Fuzzed:
     """Every phase and every check; `parameters` holds values that exist, by name.
 
-    The seconds are those that this process computes, so that on a busy machine no less is tried; ten times as long by the clock is the end.
+    The seconds are those that this process computes, so that on a busy machine no less is tried. It goes on until each of `operations` was
+    tried; ten times as long by the clock is the end.
     """
     config = SchemathesisConfig.from_dict(
         {
@@ -57,15 +61,15 @@ def fuzz(app: ASGIApp, *, key: str, seconds: int, seed: int, parameters: dict[st
         }
     )
     try:
-        return _watched(from_schema(schemathesis.openapi.from_asgi("/openapi.json", app, config=config)).execute(), seconds)
+        return _watched(from_schema(schemathesis.openapi.from_asgi("/openapi.json", app, config=config)).execute(), seconds, operations)
     finally:
         shutdown_lifespans()
 
 
-def _watched(stream: EventStream, seconds: int) -> Fuzzed:
+def _watched(stream: EventStream, seconds: int, operations: Collection[str]) -> Fuzzed:
     found, until = Fuzzed(), time.process_time() + seconds
     for event in stream:
-        if time.process_time() > until:
+        if time.process_time() > until and found.operations.issuperset(operations):
             stream.stop()
         if isinstance(event, events.ScenarioFinished):
             _take(found, event.recorder)
