@@ -8,7 +8,6 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from importlib import util
 from typing import Final, Protocol, cast
 
 from rich.console import Console
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every figure reaches its target, 1 when one does not or could not be measured, 2 when asked for what is not there."""
     console = Console()
     asked = _parser().parse_args(arguments)
-    known = {name: benchmark for module in ORDER if (benchmark := _load(module)) for name in [benchmark.NAME]}
+    known = {benchmark.NAME: benchmark for benchmark in map(_load, ORDER)}
     if asked.list:
         for name, benchmark in known.items():
             console.print(f"{name:<18} {benchmark.ABOUT}", highlight=False, soft_wrap=True)
@@ -84,10 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(module: str) -> Benchmark | None:
-    """The module; None where this tree does not have it."""
-    name = f"benchmarks.{module}"
-    return cast(Benchmark, importlib.import_module(name)) if util.find_spec(name) else None
+def _load(module: str) -> Benchmark:
+    return cast(Benchmark, importlib.import_module(f"benchmarks.{module}"))
 
 
 def _run(chosen: Sequence[Benchmark], rounds: int, *, quick: bool, order: Sequence[str], console: Console) -> int:

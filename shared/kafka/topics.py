@@ -125,15 +125,6 @@ async def _ends_told(reader: AIOKafkaConsumer, partitions: Sequence[TopicPartiti
         return
 
 
-async def _tell_their_ends(reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> bool:
-    """False when the client has waited as long as a request of its may take: on a busy machine the leaders come later."""
-    try:
-        await reader.end_offsets(partitions)
-    except KafkaTimeoutError:
-        return False
-    return True
-
-
 async def _describe(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> list[Described]:
     wanted = wanted_settings(settings)
     partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(list(wanted))}
