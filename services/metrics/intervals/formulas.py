@@ -1,19 +1,15 @@
-"""95 % confidence intervals of the live figures: closed formulas over integer counts, so that a recomputation is equal bit for bit.
-
-Wilson for a share, Student's t for a mean, adjusted Wald (Rocks 2016) for the Net Promoter Score, order statistics for a percentile. No
-resampling, no chance.
+"""The formulas: Wilson for a share, Student's t for a mean, adjusted Wald (Rocks 2016) for the Net Promoter Score, order statistics for a
+percentile. No resampling, no chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import ceil, sqrt
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from scipy.special import bdtr, stdtrit
-
-Z: Final = 1.959963984540054
-"""97.5 % quantile of the normal distribution."""
+from services.metrics.intervals import quantiles
+from services.metrics.intervals.quantiles import Z
 
 
 class Interval(NamedTuple):
@@ -49,7 +45,7 @@ def mean_of_scores(counts: Mapping[int, int]) -> Interval | None:
 
 def students_t(mean: float, variance: float, n: int) -> Interval:
     """A mean of ``n`` >= 2 values with this sample variance."""
-    half = float(stdtrit(n - 1, 0.975)) * sqrt(variance / n)
+    half = quantiles.students_t(n - 1) * sqrt(variance / n)
     return Interval(mean - half, mean + half)
 
 
@@ -73,15 +69,5 @@ def ranks_around(share: float, n: int) -> tuple[int, int] | None:
 
     How many of n values lie below the percentile is binomial: the lower rank leaves at most 2.5 % below it, the upper one above.
     """
-    low = _first_rank(n, lambda rank: float(bdtr(rank - 1, n, share)) > 0.025) - 1
-    high = _first_rank(n, lambda rank: float(bdtr(rank - 1, n, share)) >= 0.975)
-    return (low, high) if low >= 1 and high <= n else None
-
-
-def _first_rank(n: int, holds: Callable[[int], bool]) -> int:
-    """The first rank for which it holds, n + 1 if there is none; it holds for all after the first."""
-    low, high = 1, n + 1
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return low
+    low, high = quantiles.binomial_bounds(share, n)
+    return (low, high + 1) if low >= 1 and high < n else None
