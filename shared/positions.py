@@ -26,6 +26,8 @@ from shared.protocol import Report, newest
 _log = telemetry.logger()
 
 SEND_TIMEOUT: Final = 5.0
+GATHER_MS: Final = 500
+"""Milliseconds that reports wait for each other on the broker: each stands for a second or more, and nobody waits for one but a gap."""
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """A report stamped further ahead of our clock is not believed."""
 
@@ -125,7 +127,7 @@ class PositionsReader:
         """Read until told to stop; Kafka and the database may be away."""
         failures = 0
         while not stop.is_set():
-            reader = kafka.new_reader(self._settings)
+            reader = kafka.new_reader(self._settings, gather_ms=GATHER_MS)
             try:
                 await self._read(reader, stop)
                 failures = 0
@@ -148,7 +150,7 @@ class PositionsReader:
                 reader.seek(partition, end)
         self.is_reading.set()
         while not stop.is_set():
-            polled = await reader.getmany(timeout_ms=200, max_records=2000)
+            polled = await reader.getmany(timeout_ms=GATHER_MS, max_records=2000)
             found = (parse_report(record.value) for records in polled.values() for record in records)
             reports = [report for report in found if report is not None and report.topic in self._topics]
             if reports:

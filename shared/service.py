@@ -64,6 +64,8 @@ class Service(Generic[S]):
     """The types of events that it looks at; None: all of its topics."""
     read: Read = read_contract
     """How it reads their bodies."""
+    gather: float = 0.1
+    """Seconds that events may wait for company before it reads them (`KafkaSettings.gather_ms`): what nobody waits for may wait longer."""
     batch: int = 500
     """Records of one transaction at most, when many wait."""
     timers: Callable[[Runtime[S]], TimerSpec] | None = None
@@ -176,7 +178,7 @@ def _consume(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
 
     async def consume(stop: asyncio.Event) -> None:
         settings = runtime.settings
-        where = kafka_settings(runtime)
+        where = kafka_settings(runtime, gather=service.gather)
         handle = make_handler(runtime)
         consumer = Consumer(
             runtime.database,
@@ -241,6 +243,7 @@ _LOOPS: Final[Mapping[str, Callable[[Service[Any], AnyRuntime], dict[str, Loop]]
 }
 
 
-def kafka_settings(runtime: AnyRuntime) -> KafkaSettings:
-    """Where this process finds the broker."""
-    return KafkaSettings(runtime.settings.kafka_bootstrap_servers, topic_prefix=runtime.settings.kafka_topic_prefix)
+def kafka_settings(runtime: AnyRuntime, *, gather: float = 0.1) -> KafkaSettings:
+    """Where this process finds the broker, and how long its fetches gather."""
+    settings = runtime.settings
+    return KafkaSettings(settings.kafka_bootstrap_servers, topic_prefix=settings.kafka_topic_prefix, gather_ms=round(gather * 1000))

@@ -17,6 +17,7 @@ SERVICE = Service(
     app=create_app,
     handle=make_handler,
     reads=READS,
+    gather=0.4,
     timers=make_spec,
 )
 

@@ -19,6 +19,7 @@ SERVICE: Final = Service(
     migrations=Path(__file__).with_name("migrations"),
     app=create_app,
     handle=create_handler,
+    gather=0.2,
     loops={"notifications": deliver, "notification-figures": watch, "notification-tidying": tidy},
 )
 

@@ -22,8 +22,8 @@ from shared.outbox import Log
 CLOSE_TIMEOUT: Final = 3.0
 """Seconds that closing a client may take: a producer with an undeliverable batch would wait for ever."""
 
-GATHER_BYTES: Final = 64 * 1024
-"""So much makes a fetch worth answering at once: about a hundred events."""
+GATHER_BYTES: Final = 256 * 1024
+"""So much makes a fetch worth answering at once: about five hundred events, a full transaction of most consumers."""
 
 CLIENT_ERRORS: Final = (KafkaError, OSError, TimeoutError)
 """What a client raises when the broker is away or in trouble."""
@@ -99,15 +99,20 @@ def new_group_consumer(settings: KafkaSettings, *, group: str, instance: str) ->
     )
 
 
-def new_reader(settings: KafkaSettings) -> AIOKafkaConsumer:
-    """A consumer without a group, to be assigned by hand; an offset that is not there is an error."""
+def new_reader(settings: KafkaSettings, *, gather_ms: int | None = None) -> AIOKafkaConsumer:
+    """A consumer without a group, to be assigned by hand; an offset that is not there is an error.
+
+    Args:
+        gather_ms: so long may the broker hold a fetch back while there is little for it; None: it answers with the first record.
+    """
     return AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
         request_timeout_ms=settings.request_timeout_ms,
-        fetch_max_wait_ms=200,
+        fetch_min_bytes=1 if gather_ms is None else GATHER_BYTES,
+        fetch_max_wait_ms=200 if gather_ms is None else gather_ms,
         **_FETCHING,
     )
 

@@ -38,7 +38,8 @@ class Relay:
         quiet: timedelta = protocol.QUIET,
         lease: timedelta = timedelta(seconds=5),
         poll: float = 0.05,
-        gather: float = 0.05,
+        idle_poll: float = 0.25,
+        gather: float = 0.1,
         rows_per_batch: int = 500,
         send_timeout: float = 8.0,
         tail_timeout: float = 4.0,
@@ -48,6 +49,8 @@ class Relay:
 
         Args:
             wakeup: what the doors of this process call after COMMIT; without it rows wait for the next poll.
+            poll: between two looks at an outbox without work; twice as long after each look that finds none, `idle_poll` at most: so long
+                may the first row after a quiet time wait that another process wrote.
             gather: rounds begin at least so far apart while there is less to send than one batch may hold: what is written meanwhile goes
                 along, instead of each few rows costing a transaction and a request of their own.
             lease: after so long without a round of its owner, a log may be taken by another relay.
@@ -59,6 +62,7 @@ class Relay:
         self._quiet = quiet
         self._lease = lease
         self._poll = poll
+        self._idle_poll = max(poll, idle_poll)
         self._gather = gather
         self._rows_per_batch = rows_per_batch
         self._round_timeout = round_timeout
@@ -71,7 +75,7 @@ class Relay:
     async def run(self, stop: asyncio.Event) -> None:
         """Carry rows until told to stop; the batch in hand is finished."""
         stopping = asyncio.create_task(self._wake_when(stop), name="relay-stop")
-        failures = 0
+        failures, wait = 0, self._poll
         try:
             while not stop.is_set():
                 began = monotonic()
@@ -85,8 +89,11 @@ class Relay:
                     await self._wakeup.wait(backoff(failures))
                     continue
                 failures = 0
-                if not outcome.rows and outcome.owned < cursors.LOGS_PER_ROUND:
-                    await self._wakeup.wait(self._poll)
+                if outcome.rows:
+                    wait = self._poll
+                elif outcome.owned < cursors.LOGS_PER_ROUND:
+                    await self._wakeup.wait(wait)
+                    wait = min(2 * wait, self._idle_poll)
                 if outcome.rows < self._rows_per_batch:
                     await pause(stop, began + self._gather - monotonic())
         finally:
