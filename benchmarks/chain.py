@@ -114,7 +114,8 @@ async def _measure(bench: Bench, platform: Platform, title: str, rate: float | N
     """At intended times, or as much as goes in; and then until all is applied and every mail has left."""
     bench.say(f"{title}: {'as much as goes in' if rate is None else f'{rate:.0f} requests/s'} for {seconds:.0f} s")
     calls = requests.creations(platform.url("intake"), platform.headers("service"), name=f"c{number}")
-    wanted = Load(platform.url("intake"), calls, seconds, rate=rate, connections=256 if rate else CALLERS, first_number=number)
+    # no warm-up of its own: it would be in the CPU time and not in the count
+    wanted = Load(platform.url("intake"), calls, seconds, rate=rate, connections=256 if rate else CALLERS, warm_up=0.0, first_number=number)
     heads, backends = await _heads(platform), databases(platform.servers["PostgreSQL"])
     with CpuMeter(platform.pids) as cpu:
         watching = asyncio.create_task(_watch(platform))

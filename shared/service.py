@@ -192,6 +192,8 @@ def _consume(service: Service[Any], runtime: AnyRuntime) -> dict[str, Loop]:
             wakeup=runtime.wakeup,
             max_records=service.batch,
         )
+        runtime.health.add_check("consumer-partitions", consumer.partitions)
+        runtime.health.add_check("consumer-lag", consumer.lag)
         try:
             await consumer.run(stop)
         except Stuck as error:

@@ -21,6 +21,7 @@ from shared.consumer.received import Arrived, Handle, Read, Received, apply_with
 from shared.database import Database, is_transient
 from shared.events.envelope import Event
 from shared.events.topics import Topic
+from shared.health import Finding
 from shared.kafka.records import decode
 from shared.outbox import Log
 from shared.positions import Reporter
@@ -115,6 +116,14 @@ class Consumer:
     def stopped_logs(self) -> list[Log]:
         """Logs of this process that are not read on."""
         return [log for log, state in self._member.logs.items() if state.stopped_until is not None] if self._member else []
+
+    async def partitions(self) -> Finding:
+        """Observes how many logs the group has given to this process. None is right when there are more processes than logs, so it passes."""
+        return Finding(passes=True, observed=len(self._member.logs) if self._member else 0, unit="partitions")
+
+    async def lag(self) -> Finding:
+        """Observes how many records of these logs wait on the broker. Being behind is no reason to be sent no requests, so it passes."""
+        return Finding(passes=True, observed=sum(self._member.lag().values()) if self._member else 0, unit="records")
 
     async def _consume(self, stop: asyncio.Event) -> None:
         """The life of one client."""
