@@ -118,7 +118,7 @@ class Consumer:
         return [log for log, state in self._member.logs.items() if state.stopped_until is not None] if self._member else []
 
     async def partitions(self) -> Finding:
-        """Observes how many logs the group has given to this process. None is right when there are more processes than logs, so it passes."""
+        """Observes how many logs the group has given to this process. None is right for one process too many, so it passes."""
         return Finding(passes=True, observed=len(self._member.logs) if self._member else 0, unit="partitions")
 
     async def lag(self) -> Finding:
