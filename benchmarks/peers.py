@@ -100,7 +100,7 @@ async def _measure(bench: Bench, side: Side, *, reads: int) -> Found:
         found.reads[kind] = measured.percentile(0.5)
     bench.say(f"{side.name}: creates")
     with CpuMeter(side.pids) as cpu:
-        created = await load.run(Load(side.door, side.calls["create"], seconds=bench.seconds(20, 4), connections=side.callers))
+        created = await load.run(Load(side.door, side.calls["create"], seconds=bench.seconds(20, 4), connections=side.callers, warm_up=0.0))
         await side.settle()
     created.require_clean(but=0.2)  # who is at his limit refuses some; the rate is that of what was accepted
     found.creates, found.cpu = created.rate, cpu.total / created.accepted * 1e6

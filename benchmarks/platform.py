@@ -15,7 +15,7 @@ import asyncpg
 from deploy.local.child import finishing
 from deploy.local.home import Home
 from deploy.local.ports import free_port
-from deploy.local.services import DEFAULT_PORTS, Address, ServiceProcess, environment, python
+from deploy.local.services import DEFAULT_PORTS, Address, ServiceProcess, environment, python, service_program
 from shared.clock import monotonic
 from shared.events.topics import NUMBERED, Topic
 from shared.kafka import KafkaSettings
@@ -169,7 +169,7 @@ def make_keys(home: Home, told: Mapping[str, str]) -> None:
 
 def _process(home: Home, part: Part, told: Mapping[str, str], port: int) -> ServiceProcess:
     own = dict(told) | {"AFTERCARE_ORDINAL": str(part.ordinal), f"{part.service.upper()}_PORT": str(port)}
-    program = python(home, own, part.name, "-m", f"services.{part.service}", *part.roles.split())
+    program = service_program(home, own, part.name, part.service, *part.roles.split())
     process = ServiceProcess(program, port, home)
     process.start_time = START_TIME
     return process

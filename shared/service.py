@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -89,6 +90,7 @@ def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
         log.info("database_migrated")
         return
     _collect_seldom()
+    os.nice(settings.nice)
     try:
         code = uvloop.run(_run(service, settings, roles))
     except PortTaken as error:

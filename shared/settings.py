@@ -49,6 +49,8 @@ class ServiceSettings(BaseSettings):
     """Which instance of the service this is, from 0; stable over restarts."""
     local: bool = Field(default=False, validation_alias="AFTERCARE_LOCAL")
     """One machine, no load balancer; business time may be moved."""
+    nice: int = Field(default=0, ge=0, le=19, validation_alias="AFTERCARE_NICE")
+    """How far this process gives way to others on its machine (POSIX niceness); a cluster gives shares of CPU from outside."""
     environment: str = Field(default="local", pattern=r"^[a-z0-9]{1,16}$", validation_alias="AFTERCARE_ENVIRONMENT")
     """Where this runs, as logs and key texts name it."""
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", validation_alias="AFTERCARE_LOG_LEVEL")

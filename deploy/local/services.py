@@ -15,6 +15,9 @@ from shared.clock import CLOCK_VARIABLE
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {"intake": 8001, "tickets": 8002, "feedback": 8003, "metrics": 8004}
 
+GIVEN_WAY: Final = "5"
+"""So nice is a process that gives way: a third of a core is left to it by one that does not."""
+
 
 class BadPort(Exception):
     """A variable should hold a port and does not."""
@@ -81,6 +84,13 @@ def python(home: Home, told: Mapping[str, str], name: str, *arguments: str) -> P
     # unbuffered: the last lines of one that dies must have reached the log; fewer arenas: less memory at rest
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", **told}
     return Program(name=name, argv=[sys.executable, *arguments], log=home.logs / f"{name}.log", env=env)
+
+
+def service_program(home: Home, told: Mapping[str, str], name: str, service: str, *roles: str) -> Program:
+    """A process of a service. On the one machine that all share, the others give way to intake: what it has accepted can wait, callers
+    cannot.
+    """
+    return python(home, {**told, "AFTERCARE_NICE": "0" if service == "intake" else GIVEN_WAY}, name, "-m", f"services.{service}", *roles)
 
 
 class ServiceProcess(Server):

@@ -15,7 +15,7 @@ from deploy.local.ports import require_free
 from deploy.local.postgres import PostgresServer
 from deploy.local.progress import Progress
 from deploy.local.server import Server
-from deploy.local.services import Address, ServiceProcess, python
+from deploy.local.services import Address, ServiceProcess, python, service_program
 from deploy.local.supervisor import Supervisor
 
 # Together under the 10 s that a stop may take.
@@ -104,4 +104,4 @@ def start_services(home: Home, sites: Sequence[Address], told: Mapping[str, str]
 
 
 def _service(home: Home, site: Address, told: Mapping[str, str]) -> Server:
-    return ServiceProcess(python(home, told, site.service, "-m", f"services.{site.service}", "all"), site.port, home)
+    return ServiceProcess(service_program(home, told, site.service, site.service, "all"), site.port, home)

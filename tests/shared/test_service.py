@@ -127,6 +127,13 @@ async def test_everything_in_one_process_starts_and_ends_in_time_while_the_broke
         asked.cancel()
 
 
+async def test_a_process_gives_way_as_far_as_it_is_told(service_database: Database) -> None:
+    async with sample(url_of(service_database), "api", AFTERCARE_NICE="5") as service:
+        await service.ready()
+
+        assert os.getpriority(os.PRIO_PROCESS, service.process.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 5
+
+
 async def test_a_process_waits_until_its_database_is_migrated(servers: Servers, worker: str) -> None:
     name = f"{worker}_unmigrated"
     with_admin = await asyncpg.connect(servers.postgres())
