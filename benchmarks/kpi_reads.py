@@ -254,8 +254,8 @@ _FURTHER: Final = (
       FROM kpi_cell CROSS JOIN generate_series(1, $1::integer) month ORDER BY month, projection_version, bucket, {_DIMENSIONS}
     """,
     f"""
-    INSERT INTO kpi_rollup (projection_version, dimension, span, bucket, value, counts)
-    SELECT projection_version, dimension, span, bucket + month * {_QUARTERS}, value, counts
+    INSERT INTO kpi_rollup (projection_version, dimension, span, bucket, value, counts, durations)
+    SELECT projection_version, dimension, span, bucket + month * {_QUARTERS}, value, counts, durations
       FROM kpi_rollup CROSS JOIN generate_series(1, $1::integer) month ORDER BY 1, 2, 3, 4, 5
     """,
     f"""

@@ -51,9 +51,14 @@ async def prove(database: Database) -> Proof:
     async with log.snapshot(database, scratch=True) as tx:
         version = (await generations.active(tx)).version
         found = await handlers.differences(tx, version)
-        rows = await tx.fetchval("SELECT count(*) FROM kpi_rollup WHERE projection_version = $1 AND counts::text <> '{}'", version)
+        rows = await tx.fetchval(_ROWS_THAT_COUNT, version)
         entries = sum(held for held, _ in (await log.vector(tx)).values())
     return Proof(version, entries, rows, found)
+
+
+_ROWS_THAT_COUNT: Final = """
+    SELECT count(*) FROM kpi_rollup WHERE projection_version = $1 AND (counts::text <> '{}' OR durations::text <> '{}')
+"""
 
 
 async def verify(database: Database) -> list[Difference]:

@@ -83,11 +83,12 @@ kpi_rollup = Table(
     metadata,
     Column("projection_version", Integer, primary_key=True, autoincrement=False),
     Column("dimension", Text, primary_key=True, comment="total, or one of channel, type, priority, team, agent, tier"),
-    Column("span", SmallInteger, primary_key=True, autoincrement=False, comment="quarter hours: 1 (of the total alone), 4, 96"),
+    Column("span", SmallInteger, primary_key=True, autoincrement=False, comment="quarter hours: 1 and 32 (of the total alone), 4, 96"),
     Column("bucket", Integer, primary_key=True, autoincrement=False, comment="the first of them; quarter hours since 1970 UTC"),
     Column("value", Text, primary_key=True, comment="of the dimension; empty = none"),
     Column("counts", JSON, nullable=False, comment=_COUNTS),
-    comment="key figures as integers, by quarter hour, hour and day",
+    Column("durations", JSON, nullable=False, comment="the same of the figures that are durations: they are long"),
+    comment="key figures as integers, by quarter hour, hour, third of a day and day",
     # counts of the running hour change with every batch: room for the next version of a row beside it (HOT)
     postgresql_with={"fillfactor": "50"},
 )

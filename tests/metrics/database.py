@@ -30,8 +30,9 @@ async def rollups(database: Database) -> Rollups:
     """All that the rollup rows of the active generation count."""
     async with log.snapshot(database) as tx:
         version = (await generations.active(tx)).version
-        rows = await tx.fetch("SELECT dimension, value, span, bucket, counts FROM kpi_rollup WHERE projection_version = $1", version)
-    return flat({RowKey(row[0], row[1], row[2], row[3]): from_json(row["counts"]) for row in rows})
+        query = "SELECT dimension, value, span, bucket, counts, durations FROM kpi_rollup WHERE projection_version = $1"
+        rows = await tx.fetch(query, version)
+    return flat({RowKey(row[0], row[1], row[2], row[3]): from_json(row["counts"]) | from_json(row["durations"]) for row in rows})
 
 
 async def tamper(tx: Transaction, kpi: str, measure: str, n: int, *, dimension: str = "total", span: int = 1) -> None:

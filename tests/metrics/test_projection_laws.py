@@ -16,6 +16,7 @@ from services.metrics.projection import (
     DIMENSIONS,
     HOUR,
     QUARTER,
+    SHIFT,
     TOTAL,
     CellKey,
     Counts,
@@ -127,8 +128,8 @@ def test_rows_of_every_span_are_sums_of_the_cells(entries: list[Entry]) -> None:
     change = fold({}, observed(entries))
     expected: Counter[Row] = Counter()
     for row, n in by_quarter(change.cells).items():
-        for span in (QUARTER, HOUR, DAY):
-            if span > QUARTER or row.dimension == TOTAL:
+        for span in (QUARTER, HOUR, SHIFT, DAY):
+            if span in (HOUR, DAY) or row.dimension == TOTAL:
                 expected[row._replace(span=span, bucket=row.bucket // span * span)] += n
 
     assert flat(spread(change.cells)) == expected
@@ -138,7 +139,7 @@ def test_rows_of_every_span_are_sums_of_the_cells(entries: list[Entry]) -> None:
 def test_each_dimension_adds_up_to_the_total(entries: list[Entry]) -> None:
     by_dimension: dict[str, Counter[tuple[str, int, int, str]]] = {dimension: Counter() for dimension in (TOTAL, *DIMENSIONS)}
     for row, n in rollups_of([entries]).items():
-        if row.span > QUARTER:
+        if row.span in (HOUR, DAY):
             by_dimension[row.dimension][row.kpi, row.span, row.bucket, row.measure] += n
 
     assert all(by_dimension[dimension] == by_dimension[TOTAL] for dimension in DIMENSIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 
 from services.metrics.buckets import bucket_of, microseconds
 from services.metrics.facts import Facts, Subject, decode, encode, merge
-from services.metrics.projection import DAY, HOUR, QUARTER, observed
+from services.metrics.kpi import DEFINITIONS
+from services.metrics.projection import DAY, HOUR, QUARTER, SHIFT, Counts, add, fold, observed
 from services.metrics.reduction import Entry
 from services.metrics.store import rollups
 from services.metrics.store.rollups import Cut, pieces_of
-from shared.database import Database
+from shared.database import Database, to_json
 from tests.metrics.builders import START, numbered, random_history
 from tests.metrics.database import recorded
 from tests.metrics.test_projection_laws import histories
@@ -23,9 +25,9 @@ slots = st.lists(st.integers(-500, 3000), min_size=2, max_size=8, unique=True).m
 
 
 @pytest.mark.pure
-@given(slots)
-def test_pieces_cover_each_quarter_hour_of_each_slot_once(edges: list[int]) -> None:
-    pieces = pieces_of(edges[:-1], edges[-1])
+@given(slots, st.sampled_from([(), (SHIFT,)]))
+def test_pieces_cover_each_quarter_hour_of_each_slot_once(edges: list[int], between: tuple[int, ...]) -> None:
+    pieces = pieces_of(edges[:-1], edges[-1], between)
 
     covered = Counter((piece.slot, bucket) for piece in pieces for bucket in range(piece.first, piece.until))
     expected = [(slot, bucket) for slot, first in enumerate(edges[:-1]) for bucket in range(first, edges[slot + 1])]
@@ -61,11 +63,23 @@ async def test_by_one_dimension_every_range_counts_what_the_cells_count(metrics_
             assert _added(of_rows, 0) == _added(total, 0)
 
 
-def _added(found: list[rollups.Sum], dimensions: int) -> Counter[tuple[object, ...]]:
+def _added(found: rollups.Found, dimensions: int) -> Counter[tuple[object, ...]]:
     total: Counter[tuple[object, ...]] = Counter()
-    for row in found:
-        total[row.kpi, row.slot, row.group[:dimensions], row.measure] += row.n
+    for (kpi, slot, group), measures in found.items():
+        for measure, n in measures.items():
+            total[kpi, slot, group[:dimensions], measure] += n
     return total
+
+
+@pytest.mark.pure
+@given(st.integers(0, 2**32), st.integers(1, 60), st.sets(st.sampled_from([*DEFINITIONS, "happiness"])), st.booleans())
+def test_a_part_of_a_document_is_what_the_whole_says(seed: int, size: int, kpis: set[str], is_plain: bool) -> None:
+    counts: Counts = {}
+    for more in fold({}, observed(numbered(random_history(seed, size)))).cells.values():
+        add(counts, more)
+    document = to_json(counts) if is_plain else json.dumps(counts)
+
+    assert dict(rollups.told_of(document, sorted(kpis))) == {kpi: counts[kpi] for kpi in kpis if kpi in counts}
 
 
 @pytest.mark.pure

@@ -88,9 +88,15 @@ async def test_figures_that_are_current_are_left_alone(metrics_database: Databas
 
 
 @pytest.fixture
-async def installed_before(servers: Servers, worker: str, tmp_path: Path) -> AsyncIterator[str]:
+def later() -> tuple[str, ...]:
+    """The revisions that came after the release before."""
+    return ("0002*", "0003*", "0004*")
+
+
+@pytest.fixture
+async def installed_before(servers: Servers, worker: str, tmp_path: Path, later: tuple[str, ...]) -> AsyncIterator[str]:
     """Address of a database as the release before left it, with an event log and rows of its own making."""
-    shutil.copytree(MIGRATIONS, tmp_path / "migrations", ignore=shutil.ignore_patterns("0002*", "0003*", "__pycache__"))
+    shutil.copytree(MIGRATIONS, tmp_path / "migrations", ignore=shutil.ignore_patterns(*later, "__pycache__"))
     name = f"{worker}_installed_before"
     admin = await asyncpg.connect(servers.postgres())
     await admin.execute(f'CREATE DATABASE "{name}"')
@@ -119,7 +125,8 @@ async def test_an_installation_of_the_release_before_goes_on_and_is_rebuilt(inst
         known = await log.as_of(tx, before.as_of)
     assert (before.version, len(before.definitions), known.positions) == (1, 8, {"aftercare.intake/0": 7})
     assert await rollups(database) == {
-        Row("requests", "total", "", span, bucket, "count"): n for span, bucket, n in ((1, 101, 3), (1, 102, 4), (4, 100, 7), (96, 96, 7))
+        Row("requests", "total", "", span, bucket, "count"): n
+        for span, bucket, n in ((1, 101, 3), (1, 102, 4), (4, 100, 7), (32, 96, 7), (96, 96, 7))
     }
 
     await _kept_current(database)
@@ -137,6 +144,26 @@ async def test_where_nothing_was_logged_there_is_nothing_to_rebuild(installed_be
         generation = await generations.active(tx)
     await database.close()
     assert (generation.version, generation.definitions, generation.as_of) == (1, CURRENT, None)
+
+
+@pytest.mark.parametrize("later", [("0004*",)])
+async def test_rows_with_one_document_are_taken_over_and_need_no_rebuild(installed_before: str) -> None:
+    database = Database(installed_before, pool_size=5, application_name="tests")
+    async with database.transaction() as tx:
+        for bucket, ms in ((96, 5), (124, 7), (128, 11)):
+            counts = f'{{"requests": {{"count": 2}}, "first_response_time": {{"business_ms": {ms}}}}}'
+            await tx.execute(f"INSERT INTO kpi_rollup VALUES (1, 'total', 4, {bucket}, '', '{counts}')")
+
+    await asyncio.to_thread(migrations.upgrade, "metrics", installed_before)
+
+    async with database.transaction() as tx:
+        rows = await tx.fetch("SELECT span, bucket, counts::jsonb::text, durations::jsonb::text FROM kpi_rollup ORDER BY 1, 2")
+        assert (await generations.active(tx)).definitions == CURRENT
+    await database.close()
+    assert [tuple(row) for row in rows] == [
+        (span, bucket, f'{{"requests": {{"count": {n}}}}}', f'{{"first_response_time": {{"business_ms": {ms}}}}}')
+        for span, bucket, n, ms in ((4, 96, 2, 5), (4, 124, 2, 7), (4, 128, 2, 11), (32, 96, 4, 12), (32, 128, 2, 11))
+    ]
 
 
 async def _kept_current(database: Database) -> None:

@@ -69,6 +69,8 @@ async def test_a_row_that_somebody_changed_is_found_and_named(metrics_database: 
         ("UPDATE kpi_cell SET counts = jsonb_set(counts::jsonb, '{tickets_opened,count}', '9')", ("tickets_opened", "cell")),
         ("UPDATE kpi_cell SET counts = counts::jsonb - 'first_response_time'", ("first_response_time", "cell")),
         ("UPDATE kpi_rollup SET counts = jsonb_set(counts::jsonb, '{requests,count}', '9') WHERE span = 1", ("requests", "total")),
+        ("UPDATE kpi_rollup SET durations = '{}' WHERE dimension = 'channel'", ("first_response_time", "channel")),
+        ("DELETE FROM kpi_rollup WHERE span = 32", ("requests", "total")),
         ("DELETE FROM kpi_rollup WHERE dimension = 'agent' AND span = 4", ("tickets_resolved", "agent")),
         ("UPDATE kpi_rollup SET bucket = bucket + 96000 WHERE dimension = 'tier' AND span = 96", ("tickets_opened", "tier")),
         ("UPDATE open_span SET until = until - 1 WHERE run = 1", ("backlog", "row")),
@@ -90,7 +92,7 @@ async def test_whatever_somebody_changed_is_found(metrics_database: Database, ch
 
 async def test_a_row_of_a_figure_that_nobody_defined_is_found(metrics_database: Database) -> None:
     async with metrics_database.transaction() as tx:
-        await tx.execute("""INSERT INTO kpi_rollup VALUES (1, 'total', 1, 1, '', '{"happiness": {"count": 3}}')""")
+        await tx.execute("""INSERT INTO kpi_rollup VALUES (1, 'total', 1, 1, '', '{"happiness": {"count": 3}}', '{}')""")
 
     assert [(found.kpi, found.expected, found.actual) for found in await differences(metrics_database)] == [("happiness", 0, 3)]
 

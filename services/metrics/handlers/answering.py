@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -62,14 +61,14 @@ class Reading:
     at: datetime | None
 
 
-Counts = Mapping[tuple[str, int, tuple[str, ...]], Mapping[str, int]]
+Counts = rollups.Found
 
 
 async def answer(tx: Transaction, question: Question) -> tuple[AsOf, list[Reading]]:
     """Each figure in each slot: one reading, or one for each group that occurred."""
     generation = await generations.active(tx)
     aims = targets.Targets(await targets.versions(tx, [definition.id for definition in question.definitions]))
-    counts = _counted(await _sums(tx, generation, question))
+    counts = await _counted(tx, generation, question)
     readings = [
         _reading(question, definition, slot, group, counts, generation, aims)
         for definition in question.definitions
@@ -82,30 +81,31 @@ async def answer(tx: Transaction, question: Question) -> tuple[AsOf, list[Readin
 # ------------------------------------------------------------------ counts
 
 
-async def _sums(tx: Transaction, generation: Generation, question: Question) -> list[Sum]:
+async def _counted(tx: Transaction, generation: Generation, question: Question) -> Counts:
     version, cut, slots = generation.version, question.cut, question.slots
     wanted = {definition.source for definition in question.definitions if definition.id in generation.definitions}
-    found: list[Sum] = []
+    counts: Counts = {}
     if Source.SUMS in wanted:
         ids = sorted({definition.counts_of or definition.id for definition in question.definitions if definition.source is Source.SUMS})
         begin = [first_bucket_from(slot) for slot in slots]
-        found += await rollups.sums(tx, version, ids, cut, question.period.buckets, begin)
+        counts = await rollups.sums(tx, version, ids, cut, question.period.buckets, begin)
+    for row in await _looked_up(tx, version, question, wanted):
+        counts.setdefault((row.kpi, row.slot, row.group), {})[row.measure] = row.n
+    return counts
+
+
+async def _looked_up(tx: Transaction, version: int, question: Question, wanted: Collection[Source]) -> list[Sum]:
+    """What is no sum of quarter hours."""
+    cut, found = question.cut, list[Sum]()
     instants = [microseconds(at) for at in question.instants if at is not None]
     if Source.BACKLOG in wanted and instants:
         found += await backlog.counts(tx, version, cut, instants)
     if Source.AGES in wanted and instants:
         found += await backlog.ages(tx, version, cut, instants)
     if Source.COMPLAINTS in wanted:
-        begins, end, now = [microseconds(slot) for slot in slots], microseconds(question.period.end), microseconds(question.now)
-        found += await complaints.sums(tx, version, question.repeat_window_days * DAY_US, cut, begins, end, now)
+        begins, end, now = map(microseconds, question.slots), microseconds(question.period.end), microseconds(question.now)
+        found += await complaints.sums(tx, version, question.repeat_window_days * DAY_US, cut, list(begins), end, now)
     return found
-
-
-def _counted(sums: Sequence[Sum]) -> Counts:
-    counts: dict[tuple[str, int, tuple[str, ...]], dict[str, int]] = defaultdict(dict)
-    for row in sums:
-        counts[row.kpi, row.slot, row.group][row.measure] = row.n
-    return counts
 
 
 def _groups(question: Question, definition: Definition, slot: int, counts: Counts) -> Iterator[tuple[str, ...]]:

@@ -13,7 +13,7 @@ from services.metrics.store import facts, generations, log, rollups, states
 from services.metrics.store.generations import Generation
 from shared.database import Transaction
 
-ROWS: Final = 2
+ROWS: Final = 3
 """Version of the form of facts and counts."""
 CURRENT: Final[Mapping[str, int]] = {definition.id: definition.version for definition in DEFINITIONS.values()} | {"rows": ROWS}
 """By what this release counts. A generation that was built by anything else is shown, and not added to."""

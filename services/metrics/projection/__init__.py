@@ -13,7 +13,20 @@ states.py  rows that are no sums                       folding.py  the change
 from services.metrics.projection.folding import Change, Told, fold, observed
 from services.metrics.projection.rules import REOPEN_WINDOW_US
 from services.metrics.projection.states import Alias, Complaint, Span, State
-from services.metrics.projection.units import DAY, DIMENSIONS, HOUR, QUARTER, TOTAL, CellKey, Counts, RowKey, add, spread, without_zeros
+from services.metrics.projection.units import (
+    DAY,
+    DIMENSIONS,
+    HOUR,
+    QUARTER,
+    SHIFT,
+    TOTAL,
+    CellKey,
+    Counts,
+    RowKey,
+    add,
+    spread,
+    without_zeros,
+)
 
 __all__ = [
     "DAY",
@@ -21,6 +34,7 @@ __all__ = [
     "HOUR",
     "QUARTER",
     "REOPEN_WINDOW_US",
+    "SHIFT",
     "TOTAL",
     "Alias",
     "CellKey",

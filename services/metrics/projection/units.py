@@ -11,8 +11,9 @@ from services.metrics.facts import Dimensions, Moment
 TOTAL: Final = "total"
 DIMENSIONS: Final = Dimensions._fields
 """What figures can be grouped by."""
-QUARTER, HOUR, DAY = 1, 4, 96
-"""What a row may span, in quarter hours of UTC. Longer spans are read faster; the edges of a range are read from shorter ones."""
+QUARTER, HOUR, SHIFT, DAY = 1, 4, 32, 96
+"""What a row may span, in quarter hours of UTC. Longer spans are read faster; the edges of a range are read from shorter ones. The total
+has thirds of a day besides: days of most zones begin at another hour than those of UTC, and of each of them a third or two is whole."""
 
 
 Unit = tuple[str, str, int, Dimensions, int]
@@ -49,9 +50,10 @@ def unit(kpi: str, measure: str, counted: Moment, amount: int = 1) -> Unit:
 
 
 def spread(cells: Mapping[CellKey, Counts]) -> dict[RowKey, Counts]:
-    """Cells as rollup rows: the total by quarter hours, hours and days, each dimension by hours and days; sorted, without zeros."""
+    """Cells as rollup rows, sorted, without zeros: the total by all spans, each dimension by hours and days."""
     quarters: dict[tuple[str, str, int], Counts] = {}
     hours: dict[tuple[str, str, int], Counts] = {}
+    shifts: dict[tuple[str, str, int], Counts] = {}
     days: dict[tuple[str, str, int], Counts] = {}
     for (bucket, dimensions), counts in cells.items():
         _add_to(quarters, (TOTAL, "", bucket), counts)
@@ -60,10 +62,12 @@ def spread(cells: Mapping[CellKey, Counts]) -> dict[RowKey, Counts]:
             _add_to(hours, (dimension, value, hour), counts)
     for (_, _, bucket), counts in quarters.items():
         _add_to(hours, (TOTAL, "", bucket - bucket % HOUR), counts)
+    for (_, _, bucket), counts in quarters.items():
+        _add_to(shifts, (TOTAL, "", bucket - bucket % SHIFT), counts)
     for (dimension, value, bucket), counts in hours.items():
         _add_to(days, (dimension, value, bucket - bucket % DAY), counts)
     rows: dict[RowKey, Counts] = {}
-    for span, found in ((QUARTER, quarters), (HOUR, hours), (DAY, days)):
+    for span, found in ((QUARTER, quarters), (HOUR, hours), (SHIFT, shifts), (DAY, days)):
         for (dimension, value, bucket), counts in found.items():
             if told := without_zeros(counts):
                 rows[RowKey(dimension, value, span, bucket)] = told

@@ -61,8 +61,8 @@ matter AS (
 )
 """
 """``chains`` has a row per complaint; that of the first one stands for the matter. $2 = the window in microseconds. Most complaints are the
-only one of their person on their topic: those are matters as they stand. The planner takes a look at every complaint for cheaper than a look
-at each person's, which it is not; it is not asked (OFFSET 0)."""
+only one of their person on their topic: those are matters as they stand. The planner thinks that looking at all complaints is cheaper than
+looking up those of some persons, which it is not: OFFSET 0 leaves it no choice."""
 
 
 async def sums(

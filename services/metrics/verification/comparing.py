@@ -57,7 +57,10 @@ async def differences(tx: Transaction, version: int) -> list[Difference]:
     return found
 
 
-_ROLLUPS: Final = "SELECT dimension, span, value, bucket, counts FROM kpi_rollup WHERE projection_version = $1"
+_ROLLUPS: Final = """
+    SELECT dimension, span, value, bucket, part.counts
+      FROM kpi_rollup CROSS JOIN LATERAL (VALUES (counts), (durations)) part(counts) WHERE projection_version = $1
+"""
 _CELLS: Final = """
     SELECT 'cell' AS dimension, 1::smallint AS span, concat_ws('/', channel, type, priority, team, agent, tier) AS value, bucket, counts
       FROM kpi_cell WHERE projection_version = $1
@@ -102,7 +105,7 @@ _COMPARED: Final = """
         FROM proof_cell
       UNION ALL
       SELECT kpi, dimension, s.span, value, bucket - (bucket % s.span + s.span) % s.span, measure, sum(n)::bigint
-        FROM grouped JOIN (VALUES (1), (4), (96)) s(span) ON s.span > 1 OR dimension = 'total'
+        FROM grouped JOIN (VALUES (1), (4), (32), (96)) s(span) ON s.span IN (4, 96) OR dimension = 'total'
        GROUP BY 1, 2, 3, 4, 5, 6
     )
     SELECT kpi, dimension, span, value, bucket, measure, sum(expected)::bigint AS expected, sum(actual)::bigint AS actual
