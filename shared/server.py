@@ -12,7 +12,10 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from shared.http.express import WHOLE
 
 CONCURRENCY: Final = 2_000
 """Connections and requests beyond which uvicorn itself says 503: the outer wall, behind the services' own."""
@@ -38,16 +41,49 @@ class HeadTooLarge(Exception):
     """The first line and the headers of a request have more bytes than we read."""
 
 
+class WholeCycle:
+    """A request and its answer in one piece each; what uvicorn does with the messages of ASGI, without looking at each header again."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    def body(self) -> bytes | None:
+        """The body, if all of it is there."""
+        cycle = self._cycle
+        if cycle.more_body or cycle.waiting_for_100_continue or cycle.disconnected or cycle.response_started:
+            return None
+        return bytes(cycle.body)
+
+    def answer(self, status: int, headers: bytes, body: bytes) -> bool:
+        """Send an answer; False where it has to wait, or there is nobody to send it to."""
+        cycle = self._cycle
+        if cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        always = b"".join([b"%b: %b\r\n" % pair for pair in cycle.default_headers])
+        close = b"" if cycle.keep_alive else b"connection: close\r\n"
+        cycle.transport.write(b"".join([STATUS_LINE[status], always, headers, close, b"\r\n", body]))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
+
+
 class BoundedHeads(HttpToolsProtocol):
     """uvicorn's fast protocol, which by itself keeps any number of headers of any length in memory before anybody is asked."""
 
     _is_in_head = False
     _is_refused = False
     _head_bytes = 0
+    _piece = 0
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the head of a request has become too large."""
         was_in_head = self._is_in_head
+        self._piece = len(data)
         super().data_received(data)
         # the parser tells us of a header when it is complete, and this one may never be: so the bytes themselves are counted, but for those
         # that came together with the end of an earlier request
@@ -69,10 +105,18 @@ class BoundedHeads(HttpToolsProtocol):
             HeadTooLarge: ends the parser's work on this connection.
         """
         self._is_in_head = False
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+        # what has not that many bytes with all around it need not be counted
+        if self._head_bytes + self._piece > MAX_HEAD and self._has_too_large_head():
             self._is_refused = True
             raise HeadTooLarge
         super().on_headers_complete()
+
+    def _has_too_large_head(self) -> bool:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.scope["extensions"] = {WHOLE: WholeCycle(cycle)}  # type: ignore[dict-item]
+        super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
         """What is answered once the parser has given up."""

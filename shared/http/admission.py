@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import clock, errors
-from shared.auth import COOKIE, CSRF_HEADER, Principal, Session, SessionEnded
+from shared.auth import COOKIE, CSRF_HEADER, Keys, Principal, Session, SessionEnded
 from shared.http.quotas import Quotas
 from shared.runtime import AnyRuntime
 
@@ -25,13 +25,23 @@ async def admit(request: Request, scope: str) -> None:
         Forbidden: the scope is missing; or a change by cookie without the session's CSRF token.
         QuotaUsedUp: he calls too often.
     """
-    caller = await _caller(request)
-    quotas: Quotas = request.app.state.quotas
+    _let_in(request, await _caller(request), scope)
+
+
+async def admit_key(request: Request, authorization: str, scope: str) -> None:
+    """The same for a call that carries this key and no cookie."""
+    keys: Keys = request.scope["app"].state.runtime.keys
+    _let_in(request, keys.remembered(authorization) or await keys.principal(authorization), scope)
+
+
+def _let_in(request: Request, caller: Principal, scope: str) -> None:
+    state = request.scope["state"]
+    quotas: Quotas = request.scope["app"].state.quotas
     if (quota := quotas.of(caller.id)) is not None:
-        request.state.quota = quota
+        state["quota"] = quota
         quota.take(clock.monotonic())
     caller.demand(scope)
-    request.state.principal = caller
+    state["principal"] = caller
 
 
 async def _caller(request: Request) -> Principal:

@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import errors
 from shared.auth import CSRF_HEADER
 from shared.http import openapi, probes, problems
 from shared.http.docs import docs_router
-from shared.http.door import REQUEST_ID, Door, Faults
+from shared.http.door import REQUEST_ID, Book, Door, Faults
 from shared.http.express import Express
 from shared.http.keys import REPLAYED
 from shared.http.login import login_router
@@ -40,7 +41,26 @@ class Unknown(errors.NotFound):
 
 
 class Application(FastAPI):
-    """A FastAPI that takes no route without a scope, whichever way it comes."""
+    """A FastAPI that takes no route without a scope, whichever way it comes, and answers hot routes past all middleware."""
+
+    _express: Express
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The way of everything else; made at the start, when all routes are there."""
+        runtime: AnyRuntime = self.state.runtime
+        self.state.book = Book(runtime.service)
+        self._express = Express(self)
+        return super().build_middleware_stack()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        call = self._express.call_of(scope) if scope["type"] == "http" else None
+        if call is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await self._express.answer(call, scope, receive, send)
 
     def include_router(self, router: APIRouter, **options: Any) -> None:
         """Add the routes of a router.
@@ -95,9 +115,8 @@ def _add_middleware(app: FastAPI, runtime: AnyRuntime) -> None:
         expose_headers=_READABLE,
         max_age=600,
     )
-    app.add_middleware(Express)
     app.add_middleware(Faults)
-    app.add_middleware(Door, runtime=runtime)
+    app.add_middleware(Door)
 
 
 def _handle_errors(app: FastAPI) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -56,6 +56,16 @@ class BoundedRequest(Request):
         self._limit = limit
         self._parsed: Any = None
         self._is_parsed = False
+
+    def arrived(self, body: bytes) -> None:
+        """All of it is there already.
+
+        Raises:
+            BodyTooLarge: it has more than the limit.
+        """
+        if len(body) > self._limit:
+            raise BodyTooLarge(self._limit)
+        self._body = body
 
     async def body(self) -> bytes:
         """The whole body.
@@ -105,7 +115,7 @@ class BoundedRequest(Request):
         content = await self.body()
         if not content:
             return
-        if not is_json(self.headers.get("content-type", "")):
+        if not is_json(header(self, b"content-type") or ""):
             raise problems.WrongMediaType("Send JSON: Content-Type: application/json.")
         self._parsed = parse(content)
         self._is_parsed = True
@@ -128,6 +138,14 @@ async def read_model(request: Request, model: type[M]) -> M:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=True, include_input=False)
         raise problems.invalid([{**wrong, "loc": ("body", *wrong["loc"])} for wrong in found]) from None
+
+
+def header(request: Request, name: bytes) -> str | None:
+    """The first header of that name, small letters; without making an object of all headers, as hot routes look for one or two."""
+    for given, value in request.scope["headers"]:
+        if given == name:
+            return cast(bytes, value).decode("latin-1")
+    return None
 
 
 @lru_cache(maxsize=256)

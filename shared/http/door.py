@@ -21,7 +21,6 @@ from shared.database import is_transient
 from shared.http import problems
 from shared.http.quotas import Quota
 from shared.ids import random_digits
-from shared.runtime import AnyRuntime
 from shared.telemetry.quiet import Quiet
 
 log = telemetry.logger()
@@ -39,7 +38,8 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 """On every answer that does not set them itself: pages allow their own styles, static files may be kept."""
 
-_RAW_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+RAW_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+"""The same as they go out."""
 _OURS: Final = frozenset({b"x-request-id", b"traceparent"})
 
 UNLOGGED: Final = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
@@ -53,46 +53,31 @@ LINES_PER_SECOND: Final = 200
 OUTAGES_PER_SECOND: Final = 10
 
 
-class Door:
-    """The outermost middleware."""
+class Book:
+    """The figures and the access log of one application."""
 
-    def __init__(self, app: ASGIApp, *, runtime: AnyRuntime) -> None:
-        self._app = app
-        self._service = runtime.service
-        self._in_flight = telemetry.HTTP_IN_FLIGHT.labels(runtime.service)
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._in_flight = telemetry.HTTP_IN_FLIGHT.labels(service)
         self._figures: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._budgets = defaultdict[int, Quiet](lambda: Quiet(burst=LINES_PER_SECOND, period=1.0))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _OURS}
-        request_id = _request_id(given.get(b"x-request-id"))
-        scope.setdefault("state", {})["request_id"] = request_id
-        answer = Answer(scope, send, request_id)
-        # what it was when it came: a HEAD is handed on as a GET
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        started = clock.monotonic()
+    def came(self) -> float:
+        """A request came; the moment, for `went`."""
         self._in_flight.inc()
-        with telemetry.trace(given.get(b"traceparent")):
-            try:
-                await self._app(scope, receive, answer.send)
-            except ClientDisconnect:
-                answer.status = CLIENT_GONE
-            finally:
-                self._in_flight.dec()
-                self._record(scope, method, answer, clock.monotonic() - started)
+        return clock.monotonic()
 
-    def _record(self, scope: Scope, method: str, answer: Answer, seconds: float) -> None:
+    def went(self, scope: Scope, method: str, status: int, came_at: float) -> None:
+        """It was answered, or its caller is gone."""
+        self._in_flight.dec()
+        seconds = clock.monotonic() - came_at
         route = getattr(scope.get("route"), "path", "unknown")
-        requests, durations = self._figures_of(route, method, answer.status // 100)
+        requests, durations = self._figures_of(route, method, status // 100)
         requests.inc()
         durations.observe(seconds)
         if scope["path"] in UNLOGGED:
             return
-        suppressed = self._budgets[answer.status // 100].admits()
+        suppressed = self._budgets[status // 100].admits()
         if suppressed is None:
             return
         principal = scope["state"].get("principal")
@@ -100,7 +85,7 @@ class Door:
             "request_handled",
             method=method,
             route=route,
-            status=answer.status,
+            status=status,
             duration_ms=round(seconds * 1000, 2),
             request_id=scope["state"]["request_id"],
             role=None if principal is None else principal.role,
@@ -114,6 +99,34 @@ class Door:
             requests = telemetry.HTTP_REQUESTS.labels(self._service, route, method, f"{status_class}xx")
             self._figures[key] = (requests, telemetry.HTTP_REQUEST_SECONDS.labels(self._service, route, method))
         return self._figures[key]
+
+
+class Door:
+    """The outermost middleware; it writes into the application's book."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = {name: value for name, value in scope["headers"] if name in _OURS}
+        request_id = request_id_of(given.get(b"x-request-id"))
+        scope.setdefault("state", {})["request_id"] = request_id
+        book: Book = scope["app"].state.book
+        answer = Answer(scope, send, request_id)
+        # what it was when it came: a HEAD is handed on as a GET
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        came_at = book.came()
+        with telemetry.trace(text_of(given.get(b"traceparent"))):
+            try:
+                await self._app(scope, receive, answer.send)
+            except ClientDisconnect:
+                answer.status = CLIENT_GONE
+            finally:
+                book.went(scope, method, answer.status, came_at)
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -156,11 +169,27 @@ class Answer:
         """Pass a part on; to the first part our headers are added."""
         if message["type"] == "http.response.start":
             present = {name.lower() for name, _ in message["headers"]}
-            ours = [pair for pair in _RAW_HEADERS if pair[0] not in present]
+            ours = [pair for pair in RAW_HEADERS if pair[0] not in present]
             quota: Quota | None = self._scope["state"].get("quota")
             standing = [] if quota is None else quota.headers()
             message["headers"] = [*message["headers"], *ours, *standing, (b"x-request-id", self._request_id.encode())]
         await self._send(message)
+
+
+class Outages:
+    """What is told and logged of an error that no handler knows."""
+
+    def __init__(self) -> None:
+        self._outages = Quiet(burst=OUTAGES_PER_SECOND, period=1.0)
+
+    def problem_of(self, error: Exception, *, request_id: str | None) -> errors.ServiceError:
+        """What the caller is told; the error itself goes to the log."""
+        if is_transient(error):
+            if (suppressed := self._outages.admits()) is not None:
+                log.warning("database_unavailable", request_id=request_id, suppressed=suppressed, exc_info=error)
+            return errors.Unavailable("We cannot do this now, and nothing was done. Try again in a moment.")
+        log.error("request_failed", request_id=request_id, exc_info=error)
+        return problems.Internal("Something went wrong on our side. Name the request id when you ask about it.")
 
 
 class Faults:
@@ -168,7 +197,7 @@ class Faults:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._outages = Quiet(burst=OUTAGES_PER_SECOND, period=1.0)
+        self._outages = Outages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -187,24 +216,22 @@ class Faults:
         except ClientDisconnect:
             raise
         except Exception as error:
-            problem = self._problem_of(error, request_id=scope.get("state", {}).get("request_id"))
+            problem = self._outages.problem_of(error, request_id=scope.get("state", {}).get("request_id"))
             if is_begun:
                 # the status is out: all that is left is to break the connection off, so that nobody takes the part for the whole
                 raise
             await problems.response(Request(scope), problem)(scope, receive, send)
 
-    def _problem_of(self, error: Exception, *, request_id: str | None) -> errors.ServiceError:
-        if is_transient(error):
-            if (suppressed := self._outages.admits()) is not None:
-                log.warning("database_unavailable", request_id=request_id, suppressed=suppressed, exc_info=error)
-            return errors.Unavailable("We cannot do this now, and nothing was done. Try again in a moment.")
-        log.error("request_failed", request_id=request_id, exc_info=error)
-        return problems.Internal("Something went wrong on our side. Name the request id when you ask about it.")
 
-
-def _request_id(header: str | None) -> str:
+def request_id_of(header: bytes | None) -> str:
     """The caller's id of the request where it can be written into logs and headers; else one of ours."""
-    return header if header and _ACCEPTED_ID.fullmatch(header) else random_digits(24)
+    given = text_of(header)
+    return given if given and _ACCEPTED_ID.fullmatch(given) else random_digits(24)
+
+
+def text_of(header: bytes | None) -> str | None:
+    """A header's value as text."""
+    return None if header is None else header.decode("latin-1")
 
 
 async def _nothing() -> dict[str, Any]:

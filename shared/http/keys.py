@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import errors
+from shared.http.body import header
 from shared.idempotency import MAX_KEY, Replay
 
 REPLAYED: Final = "Idempotent-Replayed"
@@ -30,7 +31,7 @@ def idempotency_key(request: Request) -> str | None:
     Raises:
         Invalid: it is not one to 255 printable ASCII characters, with or without quotes.
     """
-    return _parse(request.headers.get("idempotency-key"))
+    return _parse(header(request, b"idempotency-key"))
 
 
 def _parse(header: str | None) -> str | None:

@@ -252,7 +252,7 @@ def _documented(endpoint: Callable[[Request], Awaitable[Response]], body: type[B
 
 def principal(request: Request) -> Principal:
     """Who is calling; only on routes that demand a scope."""
-    return cast(Principal, request.state.principal)
+    return cast(Principal, request.scope["state"]["principal"])
 
 
 async def _current(request: Request) -> Principal:
