@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from shared import clock, telemetry
 from shared.backoff import backoff, pause
@@ -29,8 +30,7 @@ SET_ASIDE: Final = 60.0
 """Seconds for which a timer that failed is left alone, so that it does not hold up the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(NamedTuple):
     """One deadline. ``gen`` is raised whenever it moves: whoever read it before does not fire it."""
 
     kind: str
@@ -63,19 +63,14 @@ async def arm(tx: Transaction, timers: Sequence[Timer]) -> None:
         INSERT INTO timer (kind, subject, gen, due_at) SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[])
         ON CONFLICT (kind, subject) DO UPDATE SET gen = excluded.gen, due_at = excluded.due_at
         """,
-        [timer.kind for timer in ordered],
-        [timer.subject for timer in ordered],
-        [timer.gen for timer in ordered],
-        [timer.due_at for timer in ordered],
+        *map(list, zip(*ordered, strict=True)),
     )
 
 
 async def arm_first(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Set deadlines of subjects that are new: none of theirs can be set yet."""
     if timers:
-        await tx.copy(
-            "timer", ("kind", "subject", "gen", "due_at"), [(timer.kind, timer.subject, timer.gen, timer.due_at) for timer in timers]
-        )
+        await tx.copy("timer", Timer._fields, timers)
 
 
 async def cancel(tx: Transaction, kind_subjects: Sequence[tuple[str, str]]) -> None:
@@ -155,8 +150,8 @@ class TimerLoop:
                 self._batch + len(self._aside),
                 skip,
             )
-        found = [Timer(**row) for row in rows]
-        return [timer for timer in found if _key(timer) not in self._aside]
+        found = [Timer(*row) for row in rows]
+        return [timer for timer in found if _key(timer) not in self._aside] if self._aside else found
 
     async def _fire(self, candidates: Sequence[Timer]) -> int:
         async with self._database.transaction() as tx:
@@ -184,11 +179,12 @@ async def _take(tx: Transaction, timers: Sequence[Timer]) -> list[Timer]:
          WHERE (t.kind, t.subject, t.gen) = (due.kind, due.subject, due.gen) AND t.due_at <= {clock.sql_now()}
         RETURNING t.kind, t.subject, t.gen, t.due_at
         """,
-        [timer.kind for timer in timers],
-        [timer.subject for timer in timers],
-        [timer.gen for timer in timers],
+        *([timer.kind for timer in timers], [timer.subject for timer in timers], [timer.gen for timer in timers]),
     )
-    return sorted((Timer(**row) for row in rows), key=lambda timer: (timer.due_at, timer.kind, timer.subject))
+    return sorted([Timer(*row) for row in rows], key=_IN_ORDER)
+
+
+_IN_ORDER: Final = attrgetter("due_at", "kind", "subject")
 
 
 def _key(timer: Timer) -> Key:

@@ -8,15 +8,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.tickets.handlers import deadlines, desk
-from services.tickets.store import loading
+from services.tickets.store import loading, views
 from services.tickets.workflow import ticket as tickets
-from services.tickets.workflow.commands import Command, Letter, Resolve, Take
-from services.tickets.workflow.status import Status
+from services.tickets.workflow.commands import Command, Letter, Resolve, Resume, Start, Take, Wait
+from services.tickets.workflow.evolution import replay
+from services.tickets.workflow.status import Cause, Status
 from services.tickets.workflow.ticket import REOPEN_WINDOW
 from shared import clock
 from shared.database import Database
 from shared.events.tickets import SlaBreached, SlaWarned, TicketClosed, TicketEscalated
-from shared.timers import TimerLoop, TimerSpec
+from shared.timers import Timer, TimerLoop, TimerSpec
 from tests.tickets.builders import AGENT, DAY, HOUR, request_received
 from tests.tickets.observation import due, take_in, ticket, told
 
@@ -127,3 +128,35 @@ async def test_timers_are_what_the_ticket_says_is_due(tickets_database: Database
     await act(tickets_database, number, Take(), Resolve("repaired"), at=at)
 
     assert await due(tickets_database, number) == tickets.deadlines(await ticket(tickets_database, number))
+
+
+@pytest.mark.parametrize("passed", [4 * HOUR - HOUR / 2, 9 * HOUR, 2.5 * DAY])
+async def test_what_is_told_of_very_many_is_what_their_histories_make_of_them(tickets_database: Database, passed: timedelta) -> None:
+    numbers = [await opened(tickets_database, ago(passed)) for _ in range(3)]
+    await act(tickets_database, numbers[0], Take(), Start(), Wait(Cause.CUSTOMER), Resume(), at=ago(passed))
+
+    assert await fire(tickets_database) > 0
+    assert await fire(tickets_database) == 0
+
+    for number in numbers:
+        as_stored = await ticket(tickets_database, number)
+        async with tickets_database.transaction() as tx:
+            assert replay(await views.changes(tx, number)) == as_stored
+            assert await tx.fetchval("SELECT next_due_at FROM ticket WHERE number = $1", number) == tickets.next_due(as_stored)
+        assert await due(tickets_database, number) == tickets.deadlines(as_stored)
+
+
+async def test_a_due_time_that_was_passed_over_is_told_before_a_later_one(tickets_database: Database) -> None:
+    number = await opened(tickets_database, at := ago(5 * DAY))
+    async with tickets_database.transaction() as tx:
+        taken = await tx.fetchrow(
+            "DELETE FROM timer WHERE subject = $1 AND kind = 'resolution' RETURNING kind, subject, gen, due_at", number
+        )
+        assert taken is not None
+        await deadlines.fire(tx, [Timer(*taken)])
+
+    moments = [event.occurred_at for event in (await told(tickets_database, number))]
+    assert moments == sorted(moments)
+    assert moments[-1] == at + 3 * DAY
+    assert await breaches(tickets_database, number) == ["first_response", "resolution"]
+    assert await due(tickets_database, number) == {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -25,8 +25,10 @@ from services.tickets.workflow.commands import SYSTEM, Cancel, Command, HandOver
 from services.tickets.workflow.evolution import opened, replay
 from services.tickets.workflow.messages import Message
 from services.tickets.workflow.opening import open_request
+from services.tickets.workflow.passing import Watched, passing
 from services.tickets.workflow.status import OPEN, WAITING, Action, Cause, Status
-from services.tickets.workflow.ticket import Ticket, deadlines
+from services.tickets.workflow.ticket import Ticket, deadlines, next_due
+from services.tickets.workflow.writing import write_passing
 from shared.events.tickets import SlaEvent, SlaRetargeted
 from tests.tickets.builders import DAY, HOUR, LEAD, NOON, a_policy, a_request
 from tests.tickets.calendars import SHIFTS, a_calendar, a_holiday
@@ -77,6 +79,41 @@ AFTER_A_QUESTION: Final[st.SearchStrategy[Command]] = st.sampled_from(
     [Resolve("repaired"), Reply(uuid4(), "d"), Wait(Cause.CUSTOMER), Wait(Cause.PARTS)]
 )
 DELAYS: Final = st.sampled_from([timedelta(0), timedelta(minutes=7), HOUR, 5 * HOUR, 30 * HOUR, 4 * DAY])
+
+
+def compare_passing(ticket: Ticket, target: TargetName, due_at: datetime, until: datetime) -> None:
+    """What is decided from one clock alone, against what the whole ticket says."""
+    told = [sla.announcement(clock) for other, clock in ticket.clocks.items() if other is not target]
+    if any(each is not None and each[1] <= until for each in told):
+        return  # several clocks, in order of time: such a ticket is looked at as a whole
+    passed = passing(watched(ticket, target), due_at, until)
+    if passed is None:
+        clock = ticket.clocks[target]
+        assert clock.warned_at is None
+        assert due_at < sla.due_at(clock, until) <= until
+        return
+    after, changes = pass_time(ticket, until, inclusive=True)
+
+    facts = [passed.fact] if passed.escalated is None else [passed.fact, passed.escalated]
+    assert [(change.at, change.fact) for change in changes] == [(passed.at, fact) for fact in facts]
+    assert (passed.version, passed.changed_at, passed.escalation) == (after.version, after.changed_at, after.escalation)
+    assert next_due(after) == next_due(ticket)
+    expected = {kind: moment for kind, moment in deadlines(ticket).items() if kind != target}
+    assert deadlines(after) == expected | ({} if passed.next_at is None else {target: passed.next_at})
+    events, written = list(announce(ticket, changes)), write_passing(passed)
+    assert [each[:3] for each in written] == [(type(event), event.key, event.occurred_at) for event in events]
+    assert [each.payload for each in written] == [event.__pydantic_serializer__.to_json(event, warnings="error") for event in events]
+
+
+def watched(ticket: Ticket, target: TargetName) -> Watched:
+    """What is known where a due time passes, as the database holds it: its instants are UTC."""
+    clock = ticket.clocks[target]
+    of_ticket = {name: getattr(ticket, name) for name in Watched._fields[: Watched._fields.index("target")]}
+    due_at = sla.due_at(clock, clock.started_at)
+    return Watched(
+        **of_ticket, target=str(target), started_at=clock.started_at, due_at=due_at, warned_at=clock.warned_at, budget=clock.budget,
+        promise=clock.promise,
+    )  # fmt: skip
 
 
 class Life(RuleBasedStateMachine):
@@ -217,6 +254,16 @@ class Life(RuleBasedStateMachine):
         if hasattr(self, "ticket"):
             due = {TargetName(kind) for kind in deadlines(self.ticket) if kind in set(TargetName)}
             assert all(clock.is_open and not clock.is_paused for target, clock in self.ticket.clocks.items() if target in due)
+
+    @invariant()
+    def a_due_time_passes_alike_whether_little_or_the_whole_ticket_is_looked_at(self) -> None:
+        if not hasattr(self, "ticket"):
+            return
+        for target, clock in self.ticket.clocks.items():
+            told = sla.announcement(clock)
+            if told is not None and not clock.pauses:
+                for until in {told[1], told[1] + HOUR, max(told[1], self.at)}:
+                    compare_passing(self.ticket, target, told[1], until)
 
     @invariant()
     def the_days_of_the_reckoning_add_up_to_what_has_run(self) -> None:

@@ -3,6 +3,7 @@ window that ended or a wait that was too long closes the ticket, changed service
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -12,6 +13,7 @@ from services.tickets.handlers import assigning, queues
 from services.tickets.proof import Tracking
 from services.tickets.sla import ServiceLevels, TargetName, announcement
 from services.tickets.store import loading, words
+from services.tickets.store import passing as passings
 from services.tickets.store.levels import service_levels
 from services.tickets.workflow.actions import advance, pass_time, record
 from services.tickets.workflow.changes import Change, Reminded
@@ -19,9 +21,12 @@ from services.tickets.workflow.clocks import rederive, regrade
 from services.tickets.workflow.commands import SYSTEM, Close
 from services.tickets.workflow.docket import Docket
 from services.tickets.workflow.messages import NO_CUSTOMER_ANSWER
+from services.tickets.workflow.passing import Passing, passing
 from services.tickets.workflow.ticket import CLOSE, GIVE_UP, REMIND, RETARGET, Ticket, deadlines
+from services.tickets.workflow.writing import write_passing
 from shared import clock, outbox, telemetry
 from shared.database import Transaction
+from shared.events.envelope import Event, Written
 from shared.timers import Timer
 
 log = telemetry.logger()
@@ -34,6 +39,31 @@ ENDINGS: Final = {CLOSE: WINDOW_OVER, GIVE_UP: NO_CUSTOMER_ANSWER}
 async def fire(tx: Transaction, timers: Sequence[Timer], tracking: Tracking | None = None) -> None:
     """Do what is due. The tickets are locked and the timers taken by this transaction."""
     timers, of_staff = queues.apart(timers)
+    passed, timers = await _pass(tx, timers)
+    if passed:
+        await passings.save(tx, passed)
+    told: list[Event | Written] = [event for each in passed for event in write_passing(each)]
+    if timers or of_staff:
+        told += await _meet_all(tx, timers, of_staff, tracking)
+    await outbox.append(tx, told)
+    log.info("deadlines_passed", fired=len(told))
+
+
+async def _pass(tx: Transaction, timers: Sequence[Timer]) -> tuple[list[Passing], list[Timer]]:
+    """What can be decided without the whole tickets, and the timers of the others."""
+    until = max(clock.now(), *(timer.due_at for timer in timers)) if timers else clock.now()
+    of_ticket = Counter(timer.subject for timer in timers)
+    alone = {timer.subject: timer for timer in timers if timer.kind in _TARGETS and of_ticket[timer.subject] == 1}
+    watched = await passings.load(tx, list(alone.values()), until) if alone else {}
+    decided = {number: passing(each, alone[number].due_at, until) for number, each in watched.items()}
+    passed = [each for each in decided.values() if each is not None]
+    return passed, [timer for timer in timers if decided.get(timer.subject) is None]
+
+
+async def _meet_all(
+    tx: Transaction, timers: Sequence[Timer], of_staff: Sequence[Timer], tracking: Tracking | None
+) -> list[Event | Written]:
+    """Decide on whole tickets; the events of what happened to them."""
     docket = Docket(await loading.load(tx, {timer.subject for timer in timers}), tracking)
     levels = await service_levels(tx)
     tiers = await _tiers(tx, docket, timers)
@@ -43,8 +73,7 @@ async def fire(tx: Transaction, timers: Sequence[Timer], tracking: Tracking | No
         if ticket is not None and _is_due(ticket, timer):
             docket.record(*_meet(ticket, timer, levels, tiers))
     await assigning.save(tx, docket, {}, await queues.see_to(tx, docket, of_staff, levels))
-    await outbox.append(tx, docket.events)
-    log.info("deadlines_passed", fired=len(docket.history))
+    return docket.events
 
 
 def _is_due(ticket: Ticket, timer: Timer) -> bool:
