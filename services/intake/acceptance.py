@@ -7,11 +7,11 @@ time is set to ours and flagged; beyond that the request is refused, because its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -72,8 +72,7 @@ class Attachment:
     size: int | None = None
 
 
-@dataclass(frozen=True)
-class Submission:
+class Submission(NamedTuple):
     """A request as it was sent, parsed; the same value means the same content."""
 
     channel: str
@@ -87,7 +86,7 @@ class Submission:
     occurred_at: datetime | None = None
     in_reply_to: str | None = None
     attachments: tuple[Attachment, ...] = ()
-    metadata: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
+    metadata: Mapping[str, Scalar] = MappingProxyType({})
     conversation_id: str | None = None
 
 
@@ -122,8 +121,7 @@ class Earlier:
     present: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A request that may be stored. Times are UTC; ``in_reply_to`` is a well-formed number, not yet known to exist."""
 
     submission: Submission
@@ -146,9 +144,11 @@ class Accepted:
     def complete_with(self, known: Set[str]) -> Completeness:
         """How complete it is with what the customer's file says besides."""
         earlier = self.earlier
-        request_type = self.submission.type or (None if earlier is None else earlier.type)
+        if earlier is None:
+            return completeness.assess(self.submission.type, self.present | known)
+        request_type = self.submission.type or earlier.type
         type_known = {"type"} if request_type is not None else set()
-        return completeness.assess(request_type, self.present | known | type_known | (earlier.present if earlier else frozenset()))
+        return completeness.assess(request_type, self.present | known | type_known | earlier.present)
 
 
 def accept(submission: Submission, caller: Caller, *, received_at: datetime, rules: Rules, earlier: Earlier | None = None) -> Accepted:
@@ -165,7 +165,8 @@ def accept(submission: Submission, caller: Caller, *, received_at: datetime, rul
     _check_purchase(submission.product, received_at.astimezone(rules.zone).date(), wrong)
     if wrong:
         raise Invalid("the request was not accepted", errors=wrong)
-    guessed = guess_locale(f"{submission.subject or ''} {submission.text}")
+    # what the customer asked for counts before what he writes in
+    guessed = None if submission.customer.locale else guess_locale(f"{submission.subject or ''} {submission.text}")
     return Accepted(
         submission=submission,
         caller=caller,
@@ -222,14 +223,21 @@ def _is_reachable(identities: Iterable[Identity], caller: Caller) -> bool:
 
 def filled_in(submission: Submission, *, is_reachable: bool) -> set[str]:
     """The paths of the fields that have a value, as completeness knows them."""
-    found = {name for name in ("type", "text", "expected_resolution_at") if getattr(submission, name) is not None}
+    found = {"text"}
+    if submission.type is not None:
+        found.add("type")
+    if submission.expected_resolution_at is not None:
+        found.add("expected_resolution_at")
     if submission.customer.name is not None:
         found.add("customer.name")
     if is_reachable:
         found.add(CONTACT)
-    product = submission.product or ProductNamed()
-    names = ("model", "serial_number", "purchase_date", "order_number")
-    return found | {f"product.{name}" for name in names if getattr(product, name) is not None}
+    if submission.product is not None:
+        found.update(path for name, path in _PRODUCT if getattr(submission.product, name) is not None)
+    return found
+
+
+_PRODUCT: Final = tuple((name, f"product.{name}") for name in completeness.PRODUCT)
 
 
 def cut_for_event(text: str, limit: int = MAX_TEXT) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -51,6 +52,11 @@ class Completeness:
 
 def assess(request_type: str | None, present: Set[str]) -> Completeness:
     """Judge a request of which the fields ``present`` (paths such as ``product.model``) are filled in."""
+    return _assess(request_type, frozenset(present))
+
+
+@lru_cache(maxsize=4096)
+def _assess(request_type: str | None, present: frozenset[str]) -> Completeness:
     asked = ASKED.get(request_type, ASKED[None])
     missing = tuple(field for field in asked if field not in present)
     return Completeness(round(1 - len(missing) / len(asked), 2), missing)

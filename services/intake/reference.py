@@ -11,8 +11,10 @@ A ticket that continues another one has a *linked* number: a reference and a cou
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, tzinfo
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -29,6 +31,8 @@ KEY_BYTES: Final = 32
 
 _HALF_BITS: Final = 15
 _HALF_MASK: Final = (1 << _HALF_BITS) - 1
+_UNKNOWN: Final = 0xFFFF
+"""No half has so many bits."""
 _ROUNDS: Final = 10  # as FF1: enough for a domain this small
 _WRITTEN: Final = re.compile(r"AS[- ]?([0-9A-Z]{8})[- ]?([0-9A-Z]{7})(?:-([1-9][0-9]{0,3}))?")
 _READ_AS: Final = str.maketrans("OIL", "011")
@@ -51,16 +55,30 @@ class Reference:
 
 def number_at(received_at: datetime, count: int) -> int:
     """What a reference is made from: when the request was received, in the organisation's zone, and the next count of the sequence."""
-    midnight = received_at.replace(hour=0, minute=0, second=0, microsecond=0)
     # in UTC: a day on which the clocks change has 23 or 25 hours
-    second = int((received_at.astimezone(UTC) - midnight.astimezone(UTC)).total_seconds())
+    second = int((received_at.astimezone(UTC) - _midnight(received_at.date(), received_at.fold, received_at.tzinfo)).total_seconds())
     return second << COUNTER_BITS | count % (1 << COUNTER_BITS)
+
+
+@lru_cache(maxsize=64)
+def _midnight(day: date, fold: int, zone: tzinfo | None) -> datetime:
+    return datetime.combine(day, time(0, fold=fold), zone).astimezone(UTC)
 
 
 def issue(day: date, number: int, key: bytes) -> str:
     """The reference of a number (0 <= number < NUMBERS) that no other request of ``day``, in the organisation's zone, has."""
-    body = day.strftime("%Y%m%d") + _characters(permute(number, key))
-    return f"AS-{body}{_check_character(body)}"
+    written, total = _day(day)
+    mixed = permute(number, key)
+    first, second, third = mixed >> 20, mixed >> 10 & 1023, mixed & 1023
+    check = ALPHABET[total ^ _PAIR_SUMS[0][first] ^ _PAIR_SUMS[1][second] ^ _PAIR_SUMS[2][third]]
+    return f"AS-{written}{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}{check}"
+
+
+@lru_cache(maxsize=64)
+def _day(day: date) -> tuple[str, int]:
+    """The day as it is written, and its part of the check character."""
+    written = day.strftime("%Y%m%d")
+    return written, _sum(written)
 
 
 def parse(text: str) -> Reference:
@@ -86,8 +104,13 @@ def permute(number: int, key: bytes) -> int:
     if not 0 <= number < NUMBERS:
         raise ValueError(f"a number has {2 * _HALF_BITS} bits")
     left, right = number >> _HALF_BITS, number & _HALF_MASK
+    mixed = _known_mixes(key)
     for turn in range(_ROUNDS):
-        left, right = right, left ^ _mix(turn, right, key)
+        place = turn << _HALF_BITS | right
+        value = mixed[place]
+        if value == _UNKNOWN:
+            value = mixed[place] = _mix(turn, right, key)
+        left, right = right, left ^ value
     return left << _HALF_BITS | right
 
 
@@ -99,13 +122,15 @@ def unpermute(number: int, key: bytes) -> int:
     return left << _HALF_BITS | right
 
 
+@lru_cache(maxsize=2)
+def _known_mixes(key: bytes) -> array[int]:
+    """What `_mix` gave for each turn and half so far, in 640 KB: a process has one key, and after a day it has met most of them."""
+    return array("H", [_UNKNOWN]) * (_ROUNDS << _HALF_BITS)
+
+
 def _mix(turn: int, half: int, key: bytes) -> int:
     digest = blake2b((turn << 16 | half).to_bytes(4, "big"), key=key, digest_size=2).digest()
     return int.from_bytes(digest, "big") & _HALF_MASK
-
-
-def _characters(number: int) -> str:
-    return "".join(ALPHABET[number >> shift & 31] for shift in range(25, -1, -5))
 
 
 def _require_date(digits: str) -> None:
@@ -138,9 +163,20 @@ _VALUE: Final = {character: value for value, character in enumerate(ALPHABET)}
 
 def _check_character(body: str) -> str:
     """Sum of weight x character; the weights of the body are the 1st, 2nd ... powers, the check character's own is the 0th."""
+    return ALPHABET[_sum(body)]
+
+
+def _sum(text: str, place: int = 1) -> int:
+    """The part of a text that begins at this place of the body."""
     total = 0
-    for exponent, character in enumerate(body, start=1):
+    for exponent, character in enumerate(text, start=place):
         value = _VALUE[character]
         if value:
             total ^= _EXP[(_LOG[value] + exponent) % 31]
-    return ALPHABET[total]
+    return total
+
+
+_PAIRS: Final = tuple(one + other for one in ALPHABET for other in ALPHABET)
+"""Ten bits as two characters."""
+_PAIR_SUMS: Final = tuple(tuple(_sum(pair, place) for pair in _PAIRS) for place in (9, 11, 13))
+"""The parts of each pair behind the eight digits of the date."""

@@ -57,6 +57,15 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _line(text: str) -> str:
+    # what can be printed holds nothing that is looked for below; a space that stands alone was trimmed
+    return text if text.isprintable() else _one_line(_storable(text))
+
+
+def _text(text: str) -> str:
+    return text if text.isprintable() else _storable(_not_blank(text))
+
+
 def _no_number_from_text(value: Any) -> Any:
     if isinstance(value, str | bool):
         raise PydanticCustomError("number_type", "Should be a number")
@@ -97,10 +106,10 @@ def _day_in_range(value: date) -> date:
 Storable = AfterValidator(_storable)
 """For texts with limits of their own: `Annotated[str, Storable, StringConstraints(...)]`."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT), AfterValidator(_not_blank), Storable]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT), AfterValidator(_text)]
 """Something that somebody wrote: trimmed, not empty, at most 20,000 characters, several lines."""
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_LINE), Storable, AfterValidator(_one_line)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_LINE), AfterValidator(_line)]
 """A name, a subject, an id of somebody else: trimmed, not empty, one line, at most 200 characters."""
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -104,7 +103,7 @@ def own_key(customer_id: UUID) -> Caller:
 
 def at(item: Incoming, moment: datetime) -> Incoming:
     """The same request, received at another time."""
-    return item._replace(accepted=replace(item.accepted, received_at=moment, occurred_at=moment))
+    return item._replace(accepted=item.accepted._replace(received_at=moment, occurred_at=moment))
 
 
 def flatten(parts: Sequence[Sequence[Outcome]]) -> list[Outcome]:

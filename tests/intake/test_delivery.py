@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -125,7 +124,7 @@ async def test_a_customer_is_written_to_at_the_address_that_he_gave_last(
     for hour, email in enumerate(["old@example.com", "new@example.com"]):
         item = incoming(customer=Contact(app_user_id="u-1", email=email))
         moment = item.accepted.received_at + timedelta(hours=hour)
-        await take_one(runtime.database, item._replace(accepted=replace(item.accepted, received_at=moment)))
+        await take_one(runtime.database, item._replace(accepted=item.accepted._replace(received_at=moment)))
     (customer,) = await rows(runtime.database, "customer")
     await ask(runtime.database, reply(customer["customer_id"]))
 

@@ -41,6 +41,11 @@ def test_every_text_has_at_most_one_language(text: str) -> None:
     assert guess_locale(text) in {None, *Locale}
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=60))
+def test_a_text_in_ascii_is_looked_at_as_any_other(text: str) -> None:
+    assert guess_locale(text) == guess_locale(f"{text}…")
+
+
 def test_what_the_customer_asked_for_goes_before_what_he_writes_and_that_before_what_is_known() -> None:
     assert choose_locale("en", "zh-TW", "zh-CN") == "en"
     assert choose_locale(None, "zh-TW", "en") == "zh-TW"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -48,7 +47,7 @@ ACCOUNT = """
 async def test_an_accepted_request_is_stored_and_told_on_the_bus(intake_database: Database) -> None:
     sent = submission(phone="13800138000", customer=Contact("王伟", "138 0013 8000"), type="repair", subject="洗衣机")
 
-    answer = await take_one(intake_database, incoming(replace(sent, product=ProductNamed(model="WM-900"))))
+    answer = await take_one(intake_database, incoming(sent._replace(product=ProductNamed(model="WM-900"))))
 
     registered, received = await events(intake_database)
     assert registered["type_of_event"] == "customer.registered.v1"

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
 
 from shared import http
+from shared.http import fields
 
 pytestmark = pytest.mark.pure
 
 text, line, instant, day, integer, code = (
     TypeAdapter(kind) for kind in (http.Text, http.Line, http.Instant, http.Day, http.Integer, http.Code)
 )
+
+TRIMMED = StringConstraints(strip_whitespace=True, min_length=1)
+plain_text = TypeAdapter[Any](Annotated[str, TRIMMED, AfterValidator(fields._not_blank), http.Storable])
+plain_line = TypeAdapter[Any](Annotated[str, TRIMMED, http.Storable, AfterValidator(fields._one_line)])
+"""The same with each rule looked at, whatever the text."""
 
 
 def refused(adapter: TypeAdapter[Any], value: object) -> str:
@@ -48,6 +54,18 @@ def test_what_postgresql_cannot_store_is_refused() -> None:
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\x1bb", "a\u2028b", "a\x85b"])
 def test_a_line_is_one_line(value: str) -> None:
     assert refused(line, value) == "control_character"
+
+
+@given(st.text(max_size=40) | st.text("ab \n\u3000\x1f\0\u2028", max_size=6))
+def test_a_text_that_can_be_printed_is_judged_as_any_other(value: str) -> None:
+    def judged(adapter: TypeAdapter[Any]) -> object:
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            return [found["type"] for found in error.errors()]
+
+    assert judged(text) == judged(plain_text)
+    assert judged(line) == judged(plain_line)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300))

@@ -24,6 +24,8 @@ _ENOUGH: Final = 2_000
 def guess_locale(text: str) -> Locale | None:
     """The language of the text; None when the script shows nothing, as in ``你好`` or ``12345``."""
     text = text[:_ENOUGH]
+    if text.isascii():
+        return Locale.EN if _LATIN_WORD.search(text) else None
     han = _NOT_HAN.sub("", text)
     words = len(_LATIN_WORD.findall(text))
     if len(han) < words / 2 or not han:
