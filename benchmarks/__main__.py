@@ -16,7 +16,9 @@ from benchmarks import machine, report
 from benchmarks.bench import Bench
 from benchmarks.figure import Figure
 from deploy.local.supervisor import StopRequested, request_stop, stop_signals
+from shared import telemetry
 from shared.clock import monotonic, real_now
+from shared.runtime import release
 
 ORDER: Final = (
     "accept",
@@ -28,6 +30,7 @@ ORDER: Final = (
     "reads",
     "kpi_reads",
     "rebuild",
+    "growth",
     "timers",
     "memory",
     "instances",
@@ -66,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"No benchmark {', '.join(unknown)}; there are {', '.join(known)}", style="red")
         return 2
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # topics come and go here, and it wonders at each
+    telemetry.configure_logs(service="benchmarks", version=release(), env="local", level="WARNING")  # what services say that run in this process
     with stop_signals(request_stop):
         try:
             return _run([known[name] for name in chosen], asked.rounds, quick=asked.quick, order=list(known), console=console)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
 
@@ -23,6 +23,7 @@ from shared.events.topics import INTAKE, PARTITIONS
 from shared.kafka import KafkaSettings
 from shared.kafka.records import encode
 from shared.outbox import Log
+from shared.protocol import partition_of
 from shared.relay import Relay, cursors
 
 NAME = "relay"
@@ -53,7 +54,7 @@ async def run(bench: Bench) -> list[Figure]:
     for turn in range(bench.rounds):
         async with bench.database("intake") as database:
             bench.say(f"round {turn + 1}: {count} rows into the outbox")
-            await _fill(database, count)
+            await fill(database, count)
             batches = await _batches(database)
             bench.say(f"round {turn + 1}: a raw producer")
             async with bench.kafka() as settings:
@@ -74,19 +75,21 @@ async def _time(found: Found, way: str, count: int, work: Awaitable[None]) -> No
 # --- the rows ------------------------------------------------------------------------------------------------------------------------
 
 
-async def _fill(database: Database, count: int) -> None:
+async def fill(database: Database, count: int, *, partitions: int = PARTITIONS) -> None:
+    """Requests in the outbox of intake, spread over so many partitions."""
+    customers = (customer for customer in iter(uuid4, None) if partition_of(str(customer)) < partitions)
     for start in range(0, count, APPENDED_AT_ONCE):
         async with database.transaction() as tx:
-            await outbox.append(tx, [_event(number) for number in range(start, min(start + APPENDED_AT_ONCE, count))])
+            await outbox.append(tx, [_event(number, next(customers)) for number in range(start, min(start + APPENDED_AT_ONCE, count))])
 
 
-def _event(number: int) -> RequestReceived:
+def _event(number: int, customer: UUID) -> RequestReceived:
     now = real_now()
     return RequestReceived(
         occurred_at=now,
         request_id=uuid4(),
         reference=f"AS-20261125{number:07d}",
-        customer_id=uuid4(),
+        customer_id=customer,
         channel="web",
         type="repair",
         locale="en",
