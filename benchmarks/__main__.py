@@ -69,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"No benchmark {', '.join(unknown)}; there are {', '.join(known)}", style="red")
         return 2
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # topics come and go here, and it wonders at each
-    telemetry.configure_logs(service="benchmarks", version=release(), env="local", level="WARNING")  # what services say that run in this process
+    # for what services say that run in this process
+    telemetry.configure_logs(service="benchmarks", version=release(), env="local", level="WARNING")
     with stop_signals(request_stop):
         try:
             return _run([known[name] for name in chosen], asked.rounds, quick=asked.quick, order=list(known), console=console)
