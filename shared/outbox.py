@@ -80,7 +80,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a log, locked by this transaction."""
+    """Where the end of a log was before this transaction, which holds its lock."""
 
     epoch: int
     seq: int
@@ -100,24 +100,34 @@ async def append(tx: Transaction, events: Sequence[Event | Written]) -> None:
 
 
 async def append_rows(tx: Transaction, rows: Sequence[Row]) -> None:
-    """Write encoded rows: lock the heads in order, number the rows, move the heads."""
+    """Write encoded rows: lock the heads in order, move them, number the rows."""
     by_log: dict[Log, list[Row]] = defaultdict(list)
     for row in rows:
         by_log[row.log].append(row)
-    heads = await lock_heads(tx, sorted(by_log))
-    await _write(tx, by_log, heads)
+    heads = await _move_heads(tx, by_log)
+    await tx.copy("outbox", _COLUMNS, list(_numbered(by_log, heads)))
 
 
-async def lock_heads(tx: Transaction, logs: Sequence[Log]) -> dict[Log, Head]:
-    """Lock the ends of the logs until COMMIT; every caller locks in the same order, so none waits for another in a circle."""
+async def _move_heads(tx: Transaction, by_log: Mapping[Log, Sequence[Row]]) -> dict[Log, Head]:
+    """Lock the ends of the logs until COMMIT and move them behind the new rows; where they were.
+
+    Every caller locks in the same order, so none waits for another in a circle.
+    """
+    logs = sorted(by_log)
     found = await tx.fetch(
         """
-        SELECT h.topic, h.part, h.epoch, h.head, h.head_id, h.stopped
-          FROM outbox_head h JOIN unnest($1::text[], $2::smallint[]) wanted(topic, part) USING (topic, part)
-         ORDER BY h.topic, h.part FOR UPDATE OF h
+        WITH locked AS MATERIALIZED (
+               SELECT h.topic, h.part, h.epoch, h.head, h.head_id, h.stopped, w.n, w.last_id
+                 FROM outbox_head h
+                      JOIN unnest($1::text[], $2::smallint[], $3::bigint[], $4::uuid[]) w(topic, part, n, last_id) USING (topic, part)
+                ORDER BY h.topic, h.part FOR UPDATE OF h)
+        UPDATE outbox_head h SET head = h.head + l.n, head_id = l.last_id FROM locked l WHERE (h.topic, h.part) = (l.topic, l.part)
+        RETURNING l.topic, l.part, l.epoch, l.head, l.head_id, l.stopped
         """,
         [topic for topic, _ in logs],
         [part for _, part in logs],
+        [len(by_log[log]) for log in logs],
+        [by_log[log][-1].event_id for log in logs],
     )
     if len(found) != len(logs):
         missing = set(logs) - {(row["topic"], row["part"]) for row in found}
@@ -126,21 +136,6 @@ async def lock_heads(tx: Transaction, logs: Sequence[Log]) -> dict[Log, Head]:
     if stopped:
         raise OutboxStopped("the database was restored and an operator has not resumed it yet", retry_after=30)
     return {(row["topic"], row["part"]): Head(row["epoch"], row["head"], row["head_id"]) for row in found}
-
-
-async def _write(tx: Transaction, by_log: Mapping[Log, Sequence[Row]], heads: Mapping[Log, Head]) -> None:
-    await tx.execute(
-        """
-        UPDATE outbox_head h SET head = h.head + u.n, head_id = u.last_id
-          FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::uuid[]) u(topic, part, n, last_id)
-         WHERE (h.topic, h.part) = (u.topic, u.part)
-        """,
-        [topic for topic, _ in by_log],
-        [part for _, part in by_log],
-        [len(log_rows) for log_rows in by_log.values()],
-        [log_rows[-1].event_id for log_rows in by_log.values()],
-    )
-    await tx.copy("outbox", _COLUMNS, list(_numbered(by_log, heads)))
 
 
 _COLUMNS: Final = ("topic", "part", "seq", "key", "type", "event_id", "previous_id", "headers", "payload")
