@@ -144,8 +144,9 @@ class _Play:
         try:
             await asyncio.gather(load.run(self._options.rate, self._options.seconds, cases.opened), self._break(), self._replay_midway())
             self._tell_once("load and faults are over")
-            await cases.finish()
-            await replaying.replay_all(platform, self._eyes, ledger, monotonic() + QUIET)
+            # at the same time: somebody may be waiting for the ticket of a request that is parked
+            await asyncio.gather(cases.finish(), self._replay(QUIET))
+            await self._replay(QUIET)
             await self._rest(surveys)
             reading.cancel()
             await surveys.finish()
@@ -166,9 +167,12 @@ class _Play:
 
     async def _replay_midway(self) -> None:
         await asyncio.sleep(self._options.seconds * REPLAY_AT)
-        await replaying.replay_all(self._platform, self._eyes, self._ledger, monotonic() + self._options.seconds * 0.3)
+        await self._replay(self._options.seconds * 0.3)
         self._tell_once("what was parked has been replayed")
         replaying.raise_flag(self._platform)
+
+    async def _replay(self, seconds: float) -> None:
+        await replaying.replay_all(self._platform, self._eyes, self._ledger, monotonic() + seconds)
 
     async def _rest(self, surveys: Surveys) -> None:
         """Rest is: everything applied, nothing overdue. Then the timers are stopped, so that nothing happens any more, and all is read."""
