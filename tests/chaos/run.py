@@ -26,7 +26,7 @@ from tests.chaos.story import Story
 from tests.chaos.surveys import Surveys
 from tests.chaos.wire import Caller, Patience, Wire
 
-GRACE: Final = 60.0
+GRACE: Final = 180.0
 """Seconds after the load and the last fault in which callers go on trying, and staff finish what they have in hand."""
 LATE_FOR: Final = 30.0
 """Seconds after the load until which somebody waits for his survey to expire, to answer it then."""
