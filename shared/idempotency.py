@@ -1,8 +1,11 @@
 """Idempotency-Key: a creating call that is sent twice has its effect once, and both get the same answer.
 
-The key's row is inserted in the transaction of the effect, before anything else is locked. A duplicate that arrives meanwhile waits on the
-unique index; when the first commits it reads the stored answer, when the first rolls back it becomes the first. Keys belong to a principal
-and a route, and are kept for a week. https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+The key's row is written in the transaction of the effect. A duplicate that arrives meanwhile waits on the unique index; when the first
+commits it gets the stored answer, when the first rolls back it becomes the first. Keys belong to a principal and a route, and are kept for
+a week. https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+
+One call claims its key before it does anything else (`once`). A batch of calls looks its keys up (`find_many`), does its work and writes
+keys and answers in one go (`keep_many`): half the writing. Who is overtaken meanwhile finds out there, rolls back and does it again.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 import asyncpg
@@ -93,6 +97,10 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Overtaken(Exception):
+    """Another transaction has stored an answer under a key of ours since we looked. Nothing may be committed; the next attempt finds it."""
+
+
 class First:
     """What `once` yields to the first call of a key; without a key, storing does nothing."""
 
@@ -104,7 +112,13 @@ class First:
     async def store(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Keep the answer for whoever repeats the call."""
         if self._claim is not None:
-            await store_many(self._tx, [Answer(self._claim, status, body, headers or {})])
+            await self._tx.execute(
+                "UPDATE idempotency SET status = $4, headers = $5, response = $6 WHERE (principal, route, key) = ($1, $2, $3)",
+                *self._claim.identity,
+                status,
+                to_json(dict(headers or {})),
+                body,
+            )
         self.is_answered = True
 
 
@@ -117,7 +131,7 @@ async def once(tx: Transaction, principal: str, route: str, key: str | None, fin
         RuntimeError: the block ended without an answer: a bug, since a repeated call would find none.
     """
     claim = None if key is None else Claim(principal, route, key, fingerprint)
-    outcome = (await claim_many(tx, [claim]))[0] if claim else Fresh()
+    outcome = await _claim(tx, claim) if claim else Fresh()
     match outcome:
         case Mismatch():
             raise KeyReused
@@ -130,17 +144,31 @@ async def once(tx: Transaction, principal: str, route: str, key: str | None, fin
                 raise RuntimeError("a call with an Idempotency-Key ended without store()")
 
 
-async def claim_many(tx: Transaction, claims: Sequence[Claim]) -> list[Fresh | Replay | Mismatch | SameAs]:
-    """Claim the keys of a batch of calls, in three statements at most; one outcome per claim, in the same order.
+async def _claim(tx: Transaction, claim: Claim) -> Fresh | Replay | Mismatch:
+    tag = await tx.execute(
+        "INSERT INTO idempotency (principal, route, key, fingerprint) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        *claim.identity,
+        claim.fingerprint,
+    )
+    if tag == "INSERT 0 1":
+        return Fresh(claim)
+    row = (await _find(tx, [claim])).get(claim.identity)
+    if row is None:
+        # deleted between the two statements: a week old, and repeated in that very moment
+        raise errors.Unavailable("The Idempotency-Key has just expired. Send the request again.")
+    return _replay(row) if row["fingerprint"] == claim.fingerprint else Mismatch()
 
-    Keys are inserted in sorted order, so that two batches never wait for each other in a circle. The same key twice in the batch: the
-    first call wins, the second is `SameAs` it, or a `Mismatch`.
+
+async def find_many(tx: Transaction, claims: Sequence[Claim]) -> list[Fresh | Replay | Mismatch | SameAs]:
+    """What is known of the keys of a batch of calls, in one statement; one outcome per claim, in the same order.
+
+    The same key twice in the batch: the first call wins, the second is `SameAs` it, or a `Mismatch`. Nothing is locked: whether a `Fresh`
+    call is the first is settled by `keep_many`.
     """
     firsts: dict[tuple[str, str, str], int] = {}
     for index, claim in enumerate(claims):
         firsts.setdefault(claim.identity, index)
-    wanted = [claims[firsts[identity]] for identity in sorted(firsts)]
-    known = await _insert(tx, wanted) if wanted else {}
+    known = await _find(tx, [claims[first] for first in firsts.values()]) if claims else {}
     return [_outcome(index, claim, firsts[claim.identity], claims, known) for index, claim in enumerate(claims)]
 
 
@@ -152,56 +180,49 @@ def _outcome(
     if fingerprint != claim.fingerprint:
         return Mismatch()
     if row is not None:
-        return Replay(row["status"], from_json(row["headers"]) or {}, row["response"] or b"")
+        return _replay(row)
     return Fresh(claim) if index == first else SameAs(first)
 
 
-async def _insert(tx: Transaction, claims: Sequence[Claim]) -> dict[tuple[str, str, str], asyncpg.Record]:
-    """Insert those that are new; the rows of the others. A row that another transaction holds is waited for."""
-    arrays = [column(claims, name) for name in ("principal", "route", "key", "fingerprint")]
-    inserted = await tx.fetch(
-        """
-        INSERT INTO idempotency (principal, route, key, fingerprint)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
-        ON CONFLICT DO NOTHING RETURNING principal, route, key
-        """,
-        *arrays,
-    )
-    if len(inserted) == len(claims):
-        return {}
-    ours = {tuple(row) for row in inserted}
-    others = [claim for claim in claims if claim.identity not in ours]
+def _replay(row: asyncpg.Record) -> Replay:
+    return Replay(row["status"], from_json(row["headers"]) or {}, row["response"] or b"")
+
+
+async def _find(tx: Transaction, claims: Sequence[Claim]) -> dict[tuple[str, str, str], asyncpg.Record]:
+    """The rows of the keys that are known. LIMIT makes PostgreSQL look each one up by its index, however many it thinks there are."""
     rows = await tx.fetch(
         """
-        SELECT principal, route, key, fingerprint, status, headers, response
-          FROM idempotency JOIN unnest($1::text[], $2::text[], $3::text[]) wanted(principal, route, key) USING (principal, route, key)
-        """,
-        *(column(others, name) for name in ("principal", "route", "key")),
-    )
-    known = {(row["principal"], row["route"], row["key"]): row for row in rows}
-    if len(known) != len(others):
-        # deleted between the two statements: a week old, and repeated in that very moment
-        raise errors.Unavailable("The Idempotency-Key has just expired. Send the request again.")
-    return known
-
-
-async def store_many(tx: Transaction, answers: Sequence[Answer]) -> None:
-    """Keep the answers of the fresh calls of a batch, in one statement."""
-    if not answers:
-        return
-    claims = [answer.claim for answer in answers]
-    await tx.execute(
-        """
-        UPDATE idempotency i SET status = a.status, headers = a.headers, response = a.response
-          FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::jsonb[], $6::bytea[])
-               a(principal, route, key, status, headers, response)
-         WHERE (i.principal, i.route, i.key) = (a.principal, a.route, a.key)
+        SELECT i.* FROM unnest($1::text[], $2::text[], $3::text[]) w(principal, route, key) CROSS JOIN LATERAL (
+          SELECT principal, route, key, fingerprint, status, headers, response FROM idempotency
+           WHERE (principal, route, key) = (w.principal, w.route, w.key) LIMIT 1) i
         """,
         *(column(claims, name) for name in ("principal", "route", "key")),
-        column(answers, "status"),
-        [to_json(dict(answer.headers)) for answer in answers],
-        column(answers, "body"),
     )
+    return {(row["principal"], row["route"], row["key"]): row for row in rows}
+
+
+async def keep_many(tx: Transaction, answers: Sequence[Answer]) -> None:
+    """Write the keys of a batch of calls with their answers; waits while another transaction writes one of them.
+
+    Keys are written in sorted order, so that two batches never wait for each other in a circle. Call it when everything else is locked that
+    the work locks, but the heads of the outbox.
+
+    Raises:
+        Overtaken: one of the keys is there by now.
+    """
+    if not answers:
+        return
+    rows = sorted(map(_row, answers), key=itemgetter(0, 1, 2))
+    try:
+        await tx.copy("idempotency", ("principal", "route", "key", "fingerprint", "status", "headers", "response"), rows)
+    except asyncpg.UniqueViolationError as error:
+        raise Overtaken from error
+
+
+def _row(answer: Answer) -> tuple[str, str, str, bytes, int, str, bytes]:
+    claim = answer.claim
+    headers = to_json(dict(answer.headers)) if answer.headers else "{}"
+    return claim.principal, claim.route, claim.key, claim.fingerprint, answer.status, headers, answer.body
 
 
 async def delete_old(database: Database) -> int:

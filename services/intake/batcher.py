@@ -21,6 +21,7 @@ from shared import clock, telemetry
 from shared.database import Database, Transaction, is_transient
 from shared.errors import ServiceError, Unavailable
 from shared.health import Finding
+from shared.idempotency import Overtaken
 
 log = telemetry.logger()
 
@@ -167,13 +168,20 @@ class Batcher(Generic[Item, Result]):
             raise
 
     async def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
-        async with self._database.transaction() as tx:
-            results = await self._work(tx, [waiting.item for waiting in batch])
+        try:
+            results = await self._transact(batch)
+        except Overtaken:
+            # what is there by now will be found
+            results = await self._transact(batch)
         self._committed()
         _BATCH.observe(len(batch))
         for waiting, result in zip(batch, results, strict=True):
             if not waiting.future.done():
                 waiting.future.set_result(result)
+
+    async def _transact(self, batch: Sequence[_Waiting[Item, Result]]) -> Sequence[Result]:
+        async with self._database.transaction() as tx:
+            return await self._work(tx, [waiting.item for waiting in batch])
 
     async def _answer_failure(self, batch: Sequence[_Waiting[Item, Result]], error: Exception) -> None:
         """Nothing was committed. When the world was busy all are refused; when something in the batch is at fault, each is tried alone."""

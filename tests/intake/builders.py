@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -17,7 +18,7 @@ from services.intake.store import requests
 from services.intake.store.requests import Receipt
 from shared import clock, idempotency
 from shared.database import Database
-from shared.idempotency import Claim
+from shared.idempotency import Claim, Overtaken
 
 NOW: Final = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 RULES: Final = Rules("CN", ZoneInfo("Asia/Shanghai"))
@@ -51,9 +52,11 @@ def write(receipt: Receipt) -> bytes:
 async def take(database: Database, *items: Incoming, acknowledge: bool = False) -> list[Outcome]:
     """Take a batch in, in one transaction."""
     receipts = Receipts(("email",), clock.real_now() - FIRST_LOOK) if acknowledge else None
-    async with database.transaction() as tx:
-        house = House(RULES.zone, await requests.reference_key(tx), write, SIGNING_KEY, receipts)
-        return await receive(tx, items, house)
+    while True:
+        with suppress(Overtaken):
+            async with database.transaction() as tx:
+                house = House(RULES.zone, await requests.reference_key(tx), write, SIGNING_KEY, receipts)
+                return await receive(tx, items, house)
 
 
 async def take_one(database: Database, item: Incoming, *, acknowledge: bool = False) -> dict[str, Any]:

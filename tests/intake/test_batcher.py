@@ -12,6 +12,7 @@ import pytest
 from services.intake.batcher import Batcher, Bounds, NotWritten, QueueFull, WaitedTooLong
 from shared.database import Database, Transaction
 from shared.errors import Conflict, Invalid, Unavailable
+from shared.idempotency import Overtaken
 
 pytestmark = pytest.mark.postgres
 
@@ -49,6 +50,25 @@ class Desk:
 async def written(database: Database) -> list[str]:
     async with database.transaction() as tx:
         return [row["name"] for row in await tx.fetch("SELECT name FROM customer ORDER BY name")]
+
+
+async def test_a_batch_that_was_overtaken_is_done_again(intake_database: Database) -> None:
+    desk = Desk(intake_database)
+    tried: list[list[str]] = []
+
+    async def work(tx: Transaction, items: Sequence[str]) -> Sequence[str]:
+        tried.append(list(items))
+        results = await desk._work(tx, items)
+        if len(tried) == 1:
+            raise Overtaken
+        return results
+
+    batcher = Batcher(intake_database, work, committed=desk._committed)
+    results = await asyncio.gather(batcher.submit("a", 1), batcher.submit("b", 1))
+
+    assert results == ["A", "B"]
+    assert tried == [["a", "b"], ["a", "b"]]
+    assert (await written(intake_database), desk.commits) == (["a", "b"], 1)
 
 
 async def test_each_caller_gets_the_result_of_his_own_item(intake_database: Database) -> None:

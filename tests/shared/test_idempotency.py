@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from datetime import timedelta
 
 import httpx
@@ -13,7 +14,21 @@ from fastapi import FastAPI, Request
 from shared import idempotency
 from shared.database import Database
 from shared.http.keys import idempotency_key
-from shared.idempotency import Answer, Claim, First, Fresh, KeyReused, Mismatch, Replay, SameAs, claim_many, delete_old, once, store_many
+from shared.idempotency import (
+    Answer,
+    Claim,
+    First,
+    Fresh,
+    KeyReused,
+    Mismatch,
+    Overtaken,
+    Replay,
+    SameAs,
+    delete_old,
+    find_many,
+    keep_many,
+    once,
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -121,7 +136,7 @@ class TestBatch:
     async def test_outcomes_come_in_the_order_of_the_claims(self, service_database: Database) -> None:
         await answered(service_database, "old", body=b"old")
         async with service_database.transaction() as tx:
-            outcomes = await claim_many(
+            outcomes = await find_many(
                 tx, [claim("z"), claim("old"), claim("a"), claim("old", OTHER), claim("z"), claim("z", OTHER), claim("z", principal="b")]
             )
 
@@ -130,19 +145,49 @@ class TestBatch:
 
     async def test_no_claims_need_no_statement(self, service_database: Database) -> None:
         async with service_database.transaction() as tx:
-            assert await claim_many(tx, []) == []
-            await store_many(tx, [])
+            assert await find_many(tx, []) == []
+            await keep_many(tx, [])
 
     async def test_the_answers_of_a_batch_are_replayed_one_by_one(self, service_database: Database) -> None:
         claims = [claim(f"k{n}") for n in range(500)]
         async with service_database.transaction() as tx:
-            assert all(isinstance(outcome, Fresh) for outcome in await claim_many(tx, claims))
-            await store_many(tx, [Answer(one, 202, one.key.encode()) for one in claims])
+            assert all(isinstance(outcome, Fresh) for outcome in await find_many(tx, claims))
+            await keep_many(tx, [Answer(one, 202, one.key.encode()) for one in claims])
 
         async with service_database.transaction() as tx:
-            again = await claim_many(tx, claims)
+            again = await find_many(tx, claims)
 
         assert again == [Replay(202, {}, one.key.encode()) for one in claims]
+
+    @pytest.mark.parametrize("ends", ["commits", "rolls back"])
+    async def test_who_comes_second_waits_and_is_overtaken_only_by_a_commit(self, service_database: Database, ends: str) -> None:
+        answer = Answer(claim("k"), 202, b"first")
+        written, end = asyncio.Event(), asyncio.Event()
+
+        async def first() -> None:
+            async with service_database.transaction() as tx:
+                await keep_many(tx, [answer])
+                written.set()
+                await end.wait()
+                if ends == "rolls back":
+                    raise ZeroDivisionError
+
+        async def second() -> None:
+            async with service_database.transaction() as tx:
+                assert await find_many(tx, [answer.claim]) == [Fresh(answer.claim)]
+                await keep_many(tx, [Answer(claim("k"), 202, b"second")])
+
+        one = asyncio.create_task(first())
+        await written.wait()
+        other = asyncio.create_task(second())
+        await waiting_for_a_lock(service_database)
+        end.set()
+        await asyncio.wait({one, other})
+
+        assert isinstance(other.exception(), Overtaken) == (ends == "commits")
+        assert isinstance(one.exception(), ZeroDivisionError) == (ends == "rolls back")
+        async with service_database.transaction() as tx:
+            assert await find_many(tx, [answer.claim]) == [Replay(202, {}, b"first" if ends == "commits" else b"second")]
 
     async def test_batches_that_share_keys_never_lock_each_other_out(self, service_database: Database) -> None:
         keys = [f"k{n}" for n in range(60)]
@@ -150,11 +195,14 @@ class TestBatch:
 
         async def batch(seed: int) -> None:
             ours = random.Random(seed).sample(keys, 40)
-            async with service_database.transaction() as tx:
-                outcomes = await claim_many(tx, [claim(key) for key in ours])
-                fresh = [key for key, outcome in zip(ours, outcomes, strict=True) if isinstance(outcome, Fresh)]
-                await store_many(tx, [Answer(claim(key), 202, b"") for key in fresh])
-            winners.extend(fresh)
+            while True:
+                with suppress(Overtaken):
+                    async with service_database.transaction() as tx:
+                        outcomes = await find_many(tx, [claim(key) for key in ours])
+                        fresh = [key for key, outcome in zip(ours, outcomes, strict=True) if isinstance(outcome, Fresh)]
+                        await keep_many(tx, [Answer(claim(key), 202, b"") for key in fresh])
+                    winners.extend(fresh)
+                    return
 
         await asyncio.gather(*(batch(seed) for seed in range(16)))
 
@@ -170,7 +218,7 @@ class TestForgetting:
     ) -> None:
         monkeypatch.setattr(idempotency, "DELETED_AT_ONCE", 10)
         async with service_database.transaction() as tx:
-            await claim_many(tx, [claim(f"k{n:02}") for n in range(30)])
+            await keep_many(tx, [Answer(claim(f"k{n:02}"), 202, b"") for n in range(30)])
             await tx.execute("UPDATE idempotency SET created_at = now() - $1::interval WHERE key < 'k25'", timedelta(days=7, minutes=1))
 
         assert await delete_old(service_database) == 25

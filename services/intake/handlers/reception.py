@@ -1,6 +1,6 @@
 """Requests are taken in: a whole batch in one transaction, each with its effect once, each with an answer of its own.
 
-Locks are taken in the order of the house: idempotency keys, the channels' own ids, identities, customers, outbox heads.
+Locks are taken in the order of the house: the channels' own ids, identities, customers, idempotency keys, outbox heads.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class _Batch:
     house: House
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     same_as: dict[int, int] = field(default_factory=dict)
-    claimed: set[int] = field(default_factory=set)
-    """The items whose Idempotency-Key is ours in this transaction: each needs an answer stored, or its key released."""
+    keyed: set[int] = field(default_factory=set)
+    """The items whose Idempotency-Key nobody has used yet: each answer is kept under it."""
     first_ids: dict[ExternalKey, UUID] = field(default_factory=dict)
     """The ids that are ours in this transaction; their first request gets the id that the claim names."""
     firsts: dict[ExternalKey, First] = field(default_factory=dict)
@@ -117,9 +117,11 @@ async def receive(tx: Transaction, items: Sequence[Incoming], house: House) -> l
 
     Raises:
         OutboxStopped, EventTooLarge: see `shared.outbox.append`; nothing of the batch may then be committed.
+        Overtaken: another transaction has just stored one of these requests under its Idempotency-Key; nothing may be committed either, and
+            the same batch taken in once more finds that answer.
     """
     batch = _Batch(items, house)
-    await _claim_keys(tx, batch)
+    await _find_keys(tx, batch)
     await _claim_external_ids(tx, batch)
     recognition = await recognise(tx, {index: items[index].accepted for index in batch.open()})
     _refuse_unknown(batch, recognition)
@@ -142,9 +144,9 @@ def _concluded(outcome: Outcome | None) -> Outcome:
 # --- each takes effect once ----------------------------------------------------------------------------------------------------------
 
 
-async def _claim_keys(tx: Transaction, batch: _Batch) -> None:
+async def _find_keys(tx: Transaction, batch: _Batch) -> None:
     claims = [(index, item.claim) for index, item in enumerate(batch.items) if item.claim is not None]
-    found = await idempotency.claim_many(tx, [claim for _, claim in claims])
+    found = await idempotency.find_many(tx, [claim for _, claim in claims])
     for (index, _), outcome in zip(claims, found, strict=True):
         match outcome:
             case Replay(body=body):
@@ -154,7 +156,7 @@ async def _claim_keys(tx: Transaction, batch: _Batch) -> None:
             case SameAs(index=position):
                 batch.same_as[index] = claims[position][0]
             case Fresh():
-                batch.claimed.add(index)
+                batch.keyed.add(index)
 
 
 async def _claim_external_ids(tx: Transaction, batch: _Batch) -> None:
@@ -211,11 +213,10 @@ def _refuse_unknown(batch: _Batch, recognition: Recognition) -> None:
 
 
 async def _release_refused(tx: Transaction, batch: _Batch) -> None:
-    """What was claimed for a request that is refused is free again: the same call may be right a second later."""
+    """What was claimed for a request that is refused is free again: the same message may be right a second later."""
     refused = [item for index, item in enumerate(batch.items) if isinstance(batch.result(index), NoSuchRequest | NoSuchCustomer)]
     if not refused:
         return
-    await store.release_keys(tx, [item.claim for item in refused if item.claim is not None])
     kept = {_external_key(batch.items[index]) for index in batch.open()}
     free = {key for item in refused if (key := _external_key(item)) in batch.first_ids and key not in kept}
     await store.release_external(tx, free)
@@ -281,15 +282,15 @@ def _receipt(stored: Stored) -> Receipt:
 
 
 async def _remember_answers(tx: Transaction, batch: _Batch, stored: Mapping[int, Stored]) -> None:
-    """Every claimed key gets its answer, also that of a request which turned out to repeat an earlier one under its channel's id."""
+    """Every new key gets its answer, also that of a request which turned out to repeat an earlier one under its channel's id."""
     for index, request in stored.items():
         batch.outcomes[index] = Answer(batch.house.write(_receipt(request)))
     answers = []
-    for index in sorted(batch.claimed):
+    for index in sorted(batch.keyed):
         claim, outcome = batch.items[index].claim, batch.result(index)
         if claim is not None and isinstance(outcome, Answer):
             answers.append(idempotency.Answer(claim, ACCEPTED, outcome.body))
-    await idempotency.store_many(tx, answers)
+    await idempotency.keep_many(tx, answers)
 
 
 def _told(batch: _Batch, stored: Mapping[int, Stored], registered: Mapping[UUID, NewCustomer]) -> Iterator[Written]:

@@ -79,11 +79,12 @@ class Recognition:
         return registered
 
     async def _look_again(self, tx: Transaction, indices: list[int]) -> None:
-        """With the identities locked, what is read now holds until COMMIT."""
+        """With the identities locked, what is read now holds until COMMIT. Of those that nobody showed before there is nothing to read."""
         shown = {identity for index in indices for identity in self.arrivals[index].identities}
-        if shown:
-            await store.lock_identities(tx, shown)
-        self.known.update(await _known_of(tx, (self.arrivals[index] for index in indices)))
+        made = await store.lock_identities(tx, shown) if shown else set()
+        arrivals = (self.arrivals[index] for index in indices)
+        asked = [one for one in arrivals if one.told_id is not None or not made.issuperset(one.identities)]
+        self.known.update(await _known_of(tx, asked))
         self.arrivals |= {index: _as_survivor(self.arrivals[index], self.known) for index in indices}
         found = assign([self.arrivals[index] for index in indices], self.known.directory)
         for index, assignment in zip(indices, found, strict=True):
@@ -100,8 +101,12 @@ class Recognition:
         if not new:
             return {}
         self.locales.update({customer_id: customer.locale for customer_id, customer in new.items()})
-        registered = await store.register(tx, list(new.values()))
-        return {customer_id: new[customer_id] for customer_id in registered}
+        drawn = {self.arrivals[index].new_id for index in indices} & new.keys()
+        if drawn:
+            await store.add(tx, [new[customer_id] for customer_id in drawn])
+        told = [customer for customer_id, customer in new.items() if customer_id not in drawn]
+        registered = drawn | await store.register(tx, told) if told else drawn
+        return {customer_id: customer for customer_id, customer in new.items() if customer_id in registered}
 
     def _new_customer(self, index: int) -> NewCustomer:
         accepted = self.accepted[index]

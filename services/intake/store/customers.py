@@ -138,24 +138,37 @@ def identity_of(row: asyncpg.Record) -> Identity:
     return Identity.stored(*stored, evidence=evidence, is_verified=row["is_verified"], stands_in=row["stands_in"])
 
 
-async def lock_identities(tx: Transaction, identities: Iterable[Identity]) -> None:
-    """Lock these identities until COMMIT, making those that nobody showed before; always in the same order."""
+async def lock_identities(tx: Transaction, identities: Iterable[Identity]) -> set[Identity]:
+    """Lock these identities until COMMIT, making those that nobody showed before; always in the same order. Those that were made."""
     wanted = sorted(set(identities), key=_PLACE)
-    arrays = ([identity.kind for identity in wanted], [identity.value for identity in wanted])
-    await tx.execute(
+    rows = await tx.fetch(
         """
         INSERT INTO identity (scheme, value) SELECT * FROM unnest($1::text[], $2::text[]) s(scheme, value) ORDER BY scheme, value
-        ON CONFLICT DO NOTHING
+        ON CONFLICT DO NOTHING RETURNING scheme, value
         """,
-        *arrays,
+        *_places(wanted),
     )
+    if len(rows) == len(wanted):
+        return set(wanted)
+    made = {(row["scheme"], row["value"]) for row in rows}
     await tx.execute(
         """
         SELECT FROM identity JOIN unnest($1::text[], $2::text[]) s(scheme, value) USING (scheme, value)
          ORDER BY scheme, value FOR UPDATE OF identity
         """,
-        *arrays,
+        *_places([identity for identity in wanted if identity.place not in made]),
     )
+    return {identity for identity in wanted if identity.place in made}
+
+
+def _places(identities: Sequence[Identity]) -> tuple[list[str], list[str]]:
+    return [identity.kind for identity in identities], [identity.value for identity in identities]
+
+
+async def add(tx: Transaction, customers: Sequence[NewCustomer]) -> None:
+    """Store new customers whose ids were just drawn, so that nobody can have registered them."""
+    rows = [(new.customer_id, new.customer_id, new.name, name_key(new.name), new.locale, new.registered_at) for new in customers]
+    await tx.copy("customer", ("customer_id", "survivor_id", "name", "name_key", "locale", "registered_at"), rows)
 
 
 async def register(tx: Transaction, customers: Sequence[NewCustomer]) -> set[UUID]:
@@ -181,16 +194,32 @@ async def link(tx: Transaction, links: Iterable[Link], at: datetime, *, new: Col
     """Store what customers are known by. A contact that a trusted source confirms becomes an identity; never the other way round.
 
     Customers are locked against being merged meanwhile: what is linked then recognises whoever answers for them. Those who are ``new`` in
-    this transaction nobody else can see.
+    this transaction nobody else can see, and have nothing yet.
     """
-    last: Mapping[tuple[UUID, str, str], Identity] = {
+    last: dict[tuple[UUID, str, str], Identity] = {
         (link.customer_id, link.identity.kind, link.identity.value): link.identity
         for link in sorted(links, key=lambda link: (link.customer_id, *link.identity.place, link.identity.matches))
     }
+    firsts = {place: identity for place, identity in last.items() if place[0] in new}
+    if firsts:
+        await tx.copy("customer_identity", _LINKED, [_linked(*place, identity, at) for place, identity in firsts.items()])
+    if len(firsts) < len(last):
+        await _link_known(tx, {place: identity for place, identity in last.items() if place not in firsts}, at)
+
+
+_LINKED: Final = ("origin_id", "customer_id", "scheme", "value", "address", "matches", "evidence", "stands_in", "linked_at")
+
+
+def _linked(customer_id: UUID, kind: str, value: str, identity: Identity, at: datetime) -> tuple[object, ...]:
+    evidence = identity.evidence.value
+    return customer_id, customer_id, kind, value, identity.address, identity.matches, evidence, identity.stands_in, at
+
+
+async def _link_known(tx: Transaction, links: Mapping[tuple[UUID, str, str], Identity], at: datetime) -> None:
     await tx.execute(
         """
         WITH file AS MATERIALIZED (
-               SELECT customer_id, survivor_id FROM customer WHERE customer_id = ANY($9::uuid[]) ORDER BY customer_id FOR SHARE)
+               SELECT customer_id, survivor_id FROM customer WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id FOR SHARE)
         INSERT INTO customer_identity (origin_id, customer_id, scheme, value, address, matches, evidence, stands_in, linked_at)
         SELECT l.customer_id, coalesce(f.survivor_id, l.customer_id), l.scheme, l.value, l.address, l.matches, l.evidence, l.stands_in, $8
           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::text[], $7::text[])
@@ -198,15 +227,14 @@ async def link(tx: Transaction, links: Iterable[Link], at: datetime, *, new: Col
         ON CONFLICT (scheme, value, origin_id) DO UPDATE SET matches = true, evidence = excluded.evidence, stands_in = NULL
          WHERE excluded.matches AND NOT customer_identity.matches
         """,
-        [customer_id for customer_id, _, _ in last],
-        [kind for _, kind, _ in last],
-        [value for _, _, value in last],
-        [identity.address for identity in last.values()],
-        [identity.matches for identity in last.values()],
-        [identity.evidence.value for identity in last.values()],
-        [identity.stands_in for identity in last.values()],
+        [customer_id for customer_id, _, _ in links],
+        [kind for _, kind, _ in links],
+        [value for _, _, value in links],
+        [identity.address for identity in links.values()],
+        [identity.matches for identity in links.values()],
+        [identity.evidence.value for identity in links.values()],
+        [identity.stands_in for identity in links.values()],
         at,
-        list({customer_id for customer_id, _, _ in last} - set(new)),
     )
 
 

@@ -11,7 +11,6 @@ import asyncpg
 
 from services.intake.acceptance import ProductNamed, Submission
 from shared.database import Transaction, from_json, to_json
-from shared.idempotency import Claim
 
 ExternalKey = tuple[str, str]
 """(channel, the channel's own id of a message)."""
@@ -96,16 +95,6 @@ async def claim_external(tx: Transaction, claims: Mapping[ExternalKey, UUID]) ->
             *arrays,
         )
     return ours
-
-
-async def release_keys(tx: Transaction, claims: Sequence[Claim]) -> None:
-    """Give Idempotency-Keys that this transaction claimed back: their requests were refused after all."""
-    await tx.execute(
-        "DELETE FROM idempotency WHERE (principal, route, key) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))",
-        [claim.principal for claim in claims],
-        [claim.route for claim in claims],
-        [claim.key for claim in claims],
-    )
 
 
 async def release_external(tx: Transaction, keys: Iterable[ExternalKey]) -> None:
