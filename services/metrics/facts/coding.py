@@ -21,7 +21,6 @@ from services.metrics.facts.values import (
     Clock,
     Closing,
     CustomerFacts,
-    Dimensions,
     Episode,
     Facts,
     Link,
@@ -33,6 +32,7 @@ from services.metrics.facts.values import (
     SurveyFacts,
     TargetFacts,
     TicketFacts,
+    dimensions,
 )
 
 
@@ -67,7 +67,7 @@ def _ticket(values: list[Any]) -> TicketFacts:
         NO_TARGET if resolution is None else _target(resolution),
         {int(start): _target(target) for start, target in next_responses.items()} if next_responses else NOTHING,
         {int(number): Episode(*map(_optional_moment, episode)) for number, episode in episodes.items()} if episodes else NOTHING,
-        tuple([Run(first, last, at, holder and Dimensions(*holder)) for first, last, at, holder in runs]),
+        tuple([Run(first, last, at, holder and dimensions(*holder)) for first, last, at, holder in runs]),
     )
 
 
@@ -81,7 +81,7 @@ def _target(values: list[Any]) -> TargetFacts:
 
 
 def _moment(values: list[Any]) -> Moment:
-    return Moment(Stamp(*values[0]), values[1], Dimensions(*values[2]))
+    return Moment(Stamp(*values[0]), values[1], dimensions(*values[2]))
 
 
 def _optional_moment(values: list[Any] | None) -> Moment | None:
@@ -89,12 +89,12 @@ def _optional_moment(values: list[Any] | None) -> Moment | None:
 
 
 def _closing(values: list[Any]) -> Closing:
-    return Closing(Stamp(*values[0]), values[1], Dimensions(*values[2]), values[3])
+    return Closing(Stamp(*values[0]), values[1], dimensions(*values[2]), values[3])
 
 
 def _survey(values: list[Any]) -> SurveyFacts:
     invited, cancelled, answer = values
-    given = answer and Answer(Stamp(*answer[0]), answer[1], Dimensions(*answer[2]), *answer[3:])
+    given = answer and Answer(Stamp(*answer[0]), answer[1], dimensions(*answer[2]), *answer[3:])
     return SurveyFacts(_optional_moment(invited), _optional_moment(cancelled), given)
 
 

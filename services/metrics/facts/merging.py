@@ -44,16 +44,18 @@ def merge(one: Facts, other: Facts) -> Facts:
 
 
 def _merge_tickets(one: TicketFacts, other: TicketFacts) -> TicketFacts:
+    """Most events tell two or three of the nine fields."""
+    opened, standing, closed, cancelled, first_response, resolution, next_responses, episodes, runs = one
     return TicketFacts(
-        opened=first(one.opened, other.opened),
-        standing=last(one.standing, other.standing),
-        closed=last(one.closed, other.closed),
-        cancelled=last(one.cancelled, other.cancelled),
-        first_response=_merge_targets(one.first_response, other.first_response),
-        resolution=_merge_targets(one.resolution, other.resolution),
-        next_responses=_merge_each(one.next_responses, other.next_responses, _merge_targets),
-        episodes=_merge_each(one.episodes, other.episodes, _merge_episodes),
-        runs=_merge_runs(one.runs, other.runs),
+        opened if other[0] is None else first(opened, other[0]),
+        standing if other[1] is None else last(standing, other[1]),
+        closed if other[2] is None else last(closed, other[2]),
+        cancelled if other[3] is None else last(cancelled, other[3]),
+        first_response if other[4] is NO_TARGET else _merge_targets(first_response, other[4]),
+        resolution if other[5] is NO_TARGET else _merge_targets(resolution, other[5]),
+        _merge_each(next_responses, other[6], _merge_targets) if other[6] else next_responses,
+        _merge_each(episodes, other[7], _merge_episodes) if other[7] else episodes,
+        _merge_runs(runs, other[8]),
     )
 
 

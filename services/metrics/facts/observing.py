@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from services.metrics.facts.values import (
@@ -16,7 +16,6 @@ from services.metrics.facts.values import (
     Clock,
     Closing,
     CustomerFacts,
-    Dimensions,
     Episode,
     Facts,
     Link,
@@ -29,6 +28,7 @@ from services.metrics.facts.values import (
     SurveyFacts,
     TargetFacts,
     TicketFacts,
+    dimensions,
 )
 from services.metrics.reduction import Data, Entry
 from shared.events import feedback, intake, tickets
@@ -37,42 +37,41 @@ OPEN: Final = frozenset(
     {"new", "triaged", "assigned", "in_progress", "waiting_customer", "waiting_parts", "waiting_third_party"},
 )
 """Statuses in which a ticket still has to be solved."""
+_TICKETS: Final = tickets.TicketEvent.TOPIC.name
+
+Told = tuple[Subject, Facts]
+Runs = tuple[Run, ...]
+
 SERVICE_QUESTION: Final = "S1"
 """Form of the one question whether a complaint is solved: a message of the service, no survey that somebody may leave unanswered."""
 
 
 def observe(entry: Entry) -> tuple[Subject, Facts] | None:
     """What one event tells, and about whom; None when it tells nothing that a figure needs."""
-    match entry.type:
-        case intake.RequestReceived.TYPE:
-            return Subject(REQUEST, entry.data["request_id"]), RequestFacts(_request(entry))
-        case intake.CustomerMerged.TYPE:
-            return _customer(entry, entry.data["into_customer_id"])
-        case intake.CustomerUnmerged.TYPE:
-            return _customer(entry, None)
-        case feedback.SurveyInvited.TYPE if entry.data["form"].partition(".")[0] != SERVICE_QUESTION:
-            return _survey(entry), SurveyFacts(invited=_moment(entry))
-        case feedback.SurveyCancelled.TYPE:
-            return _survey(entry), SurveyFacts(cancelled=_moment(entry))
-        case feedback.SurveyAnswered.TYPE:
-            return _survey(entry), SurveyFacts(answer=_answer(entry))
-        case feedback.SurveyAnsweredAnonymously.TYPE:
-            return Subject(SURVEY, entry.data["response_id"]), SurveyFacts(answer=_anonymous_answer(entry))
-        case _ if entry.topic == tickets.TicketEvent.TOPIC.name and "ticket_number" in entry.data:
-            return Subject(TICKET, entry.data["ticket_number"]), _ticket(entry)
+    tell = TELLERS.get(entry.type)
+    if tell is not None:
+        return tell(entry)
+    if entry.topic == _TICKETS and "ticket_number" in entry.data:
+        return Subject(TICKET, entry.data["ticket_number"]), _ticket(entry)
     return None
 
 
 def _request(entry: Entry) -> Moment:
-    dimensions = Dimensions(channel=entry.data["channel"], type=entry.data.get("type", ""))
-    return Moment(Stamp(0, entry.seq), entry.data["occurred_at"], dimensions)
+    data = entry.data
+    return Moment(Stamp(0, entry.seq), data["occurred_at"], dimensions(data["channel"], data.get("type", "")))
 
 
-def _customer(entry: Entry, into: str | None) -> tuple[Subject, Facts]:
+def _customer(entry: Entry, into: str | None) -> Told:
     return Subject(CUSTOMER, entry.data["customer_id"]), CustomerFacts(Link(Stamp(0, entry.seq), into))
 
 
 # ------------------------------------------------------------------ surveys
+
+
+def _invited(entry: Entry) -> Told | None:
+    if entry.data["form"].partition(".")[0] == SERVICE_QUESTION:
+        return None
+    return _survey(entry), SurveyFacts(invited=_moment(entry))
 
 
 def _survey(entry: Entry) -> Subject:
@@ -87,8 +86,23 @@ def _answer(entry: Entry) -> Answer:
 def _anonymous_answer(entry: Entry) -> Answer:
     """Dated at the beginning of its day; who worked on the matter is not told."""
     data = entry.data
-    dimensions = Dimensions(channel=data["channel"], type=data.get("type", ""), tier=data.get("tier", ""))
-    return Answer(Stamp(0, entry.seq), data["occurred_at"], dimensions, data["form"], data.get("overall"), data.get("recommend"))
+    dims = dimensions(data["channel"], data.get("type", ""), tier=data.get("tier", ""))
+    return Answer(Stamp(0, entry.seq), data["occurred_at"], dims, data["form"], data.get("overall"), data.get("recommend"))
+
+
+TELLERS: Final[dict[str, Callable[[Entry], Told | None]]] = {
+    intake.RequestReceived.TYPE: lambda entry: (Subject(REQUEST, entry.data["request_id"]), RequestFacts(_request(entry))),
+    intake.CustomerMerged.TYPE: lambda entry: _customer(entry, entry.data["into_customer_id"]),
+    intake.CustomerUnmerged.TYPE: lambda entry: _customer(entry, None),
+    feedback.SurveyInvited.TYPE: _invited,
+    feedback.SurveyCancelled.TYPE: lambda entry: (_survey(entry), SurveyFacts(cancelled=_moment(entry))),
+    feedback.SurveyAnswered.TYPE: lambda entry: (_survey(entry), SurveyFacts(answer=_answer(entry))),
+    feedback.SurveyAnsweredAnonymously.TYPE: lambda entry: (
+        Subject(SURVEY, entry.data["response_id"]),
+        SurveyFacts(answer=_anonymous_answer(entry)),
+    ),
+}
+"""By type of event, about whatever is no ticket."""
 
 
 # ------------------------------------------------------------------ tickets
@@ -96,31 +110,68 @@ def _anonymous_answer(entry: Entry) -> Answer:
 
 def _ticket(entry: Entry) -> TicketFacts:
     """What every event of a ticket tells, and what this one tells besides."""
-    data, moment = entry.data, _moment(entry)
-    standing, runs = _standing(data, moment.stamp), _runs(data, moment)
-    match entry.type:
-        case tickets.TicketOpened.TYPE:
-            opened = moment._replace(at=data["opened_at"])
-            return TicketFacts(
-                opened, standing, runs=_runs(data, opened), first_response=_first(data, moment), resolution=_resolution(data, moment)
-            )
-        case tickets.TicketResolved.TYPE | tickets.TicketReopened.TYPE | tickets.TicketUnmerged.TYPE:
-            return TicketFacts(
-                standing=standing,
-                runs=runs,
-                first_response=_first(data, moment),
-                resolution=_resolution(data, moment),
-                episodes=_episodes(entry, moment),
-            )
-        case tickets.TicketClosed.TYPE:
-            return TicketFacts(standing=standing, runs=runs, closed=Closing(*moment, data["reason"]))
-        case tickets.TicketCancelled.TYPE:
-            return TicketFacts(standing=standing, runs=runs, cancelled=Closing(*moment, data["reason"]))
-        case tickets.TicketMessageAdded.TYPE if "next_response" in data:
-            return TicketFacts(standing=standing, runs=runs, next_responses=_next_response(data["next_response"], moment))
-        case tickets.SlaMet.TYPE | tickets.SlaWarned.TYPE | tickets.SlaBreached.TYPE | tickets.SlaRetargeted.TYPE:
-            return _clock(entry, standing, runs, moment)
+    moment = _moment(entry)
+    standing, runs = _standing(entry.data, moment.stamp), _runs(entry.data, moment)
+    tell = TELLERS_OF_TICKETS.get(entry.type)
+    if tell is None:
+        return TicketFacts(None, standing, None, None, NO_TARGET, NO_TARGET, NOTHING, NOTHING, runs)
+    return tell(entry, moment, standing, runs)
+
+
+def _opened(entry: Entry, moment: Moment, standing: Standing, _runs_told: Runs) -> TicketFacts:
+    data, opened = entry.data, Moment(moment.stamp, entry.data["opened_at"], moment.dimensions)
+    return TicketFacts(
+        opened, standing, runs=_runs(data, opened), first_response=_first(data, moment), resolution=_resolution(data, moment)
+    )
+
+
+def _episode(entry: Entry, moment: Moment, standing: Standing, runs: Runs) -> TicketFacts:
+    data = entry.data
+    return TicketFacts(
+        standing=standing,
+        runs=runs,
+        first_response=_first(data, moment),
+        resolution=_resolution(data, moment),
+        episodes=_episodes(entry, moment),
+    )
+
+
+def _message(entry: Entry, moment: Moment, standing: Standing, runs: Runs) -> TicketFacts:
+    told = entry.data.get("next_response")
+    return TicketFacts(standing=standing, runs=runs, next_responses=NOTHING if told is None else _next_response(told, moment))
+
+
+def _clock(entry: Entry, moment: Moment, standing: Standing, runs: Runs) -> TicketFacts:
+    """What happened to one of the targets."""
+    clock, is_breach = entry.data["clock"], entry.type == tickets.SlaBreached.TYPE
+    match entry.data["target"]:
+        case "first_response":
+            return TicketFacts(standing=standing, runs=runs, first_response=_told(clock, moment, is_breach=is_breach))
+        case "resolution":
+            return TicketFacts(standing=standing, runs=runs, resolution=_told(clock, moment, is_breach=is_breach))
+        case "next_response":
+            return TicketFacts(standing=standing, runs=runs, next_responses=_next_response(clock, moment, is_breach=is_breach))
     return TicketFacts(standing=standing, runs=runs)
+
+
+TELLERS_OF_TICKETS: Final[dict[str, Callable[[Entry, Moment, Standing, Runs], TicketFacts]]] = {
+    tickets.TicketOpened.TYPE: _opened,
+    tickets.TicketResolved.TYPE: _episode,
+    tickets.TicketReopened.TYPE: _episode,
+    tickets.TicketUnmerged.TYPE: _episode,
+    tickets.TicketClosed.TYPE: lambda entry, moment, standing, runs: TicketFacts(
+        standing=standing, runs=runs, closed=Closing(*moment, entry.data["reason"])
+    ),
+    tickets.TicketCancelled.TYPE: lambda entry, moment, standing, runs: TicketFacts(
+        standing=standing, runs=runs, cancelled=Closing(*moment, entry.data["reason"])
+    ),
+    tickets.TicketMessageAdded.TYPE: _message,
+    tickets.SlaMet.TYPE: _clock,
+    tickets.SlaWarned.TYPE: _clock,
+    tickets.SlaBreached.TYPE: _clock,
+    tickets.SlaRetargeted.TYPE: _clock,
+}
+"""By type of event, about a ticket; the others tell where it stands."""
 
 
 def _standing(data: Data, stamp: Stamp) -> Standing:
@@ -142,19 +193,6 @@ def _episodes(entry: Entry, moment: Moment) -> Mapping[int, Episode]:
         case tickets.TicketReopened.TYPE:
             return {entry.data["episode"]: Episode(reopened=moment)}
     return NOTHING
-
-
-def _clock(entry: Entry, standing: Standing, runs: tuple[Run, ...], moment: Moment) -> TicketFacts:
-    """What happened to one of the targets."""
-    clock, is_breach = entry.data["clock"], entry.type == tickets.SlaBreached.TYPE
-    match entry.data["target"]:
-        case "first_response":
-            return TicketFacts(standing=standing, runs=runs, first_response=_told(clock, moment, is_breach=is_breach))
-        case "resolution":
-            return TicketFacts(standing=standing, runs=runs, resolution=_told(clock, moment, is_breach=is_breach))
-        case "next_response":
-            return TicketFacts(standing=standing, runs=runs, next_responses=_next_response(clock, moment, is_breach=is_breach))
-    return TicketFacts(standing=standing, runs=runs)
 
 
 def _first(data: Data, moment: Moment) -> TargetFacts:
@@ -179,9 +217,11 @@ def _told(target: Data, moment: Moment, *, is_breach: bool = False) -> TargetFac
 
 
 def _moment(entry: Entry) -> Moment:
-    dims = entry.data["dimensions"]
+    data = entry.data
+    dims = data["dimensions"]
+    get = dims.get
     return Moment(
-        Stamp(entry.data.get("ticket_version", 0), entry.seq),
-        entry.data["occurred_at"],
-        Dimensions(dims["channel"], dims.get("type", ""), dims["priority"], dims.get("team", ""), dims.get("agent", ""), dims["tier"]),
+        Stamp(data.get("ticket_version", 0), entry.seq),
+        data["occurred_at"],
+        dimensions(dims["channel"], get("type", ""), dims["priority"], get("team", ""), get("agent", ""), dims["tier"]),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +24,12 @@ class Dimensions(NamedTuple):
     team: str = ""
     agent: str = ""
     tier: str = ""
+
+
+@lru_cache(maxsize=1 << 13)
+def dimensions(channel: str, type: str = "", priority: str = "", team: str = "", agent: str = "", tier: str = "") -> Dimensions:
+    """The same object for the same words: thousands of moments share a few hundred, and what is the same object is quickly compared."""
+    return Dimensions(channel, type, priority, team, agent, tier)
 
 
 class Moment(NamedTuple):

@@ -54,12 +54,13 @@ def deltas(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> d
     for subject, facts in after.items():
         old = parts(before[subject]) if subject in before else []
         new = parts(facts)
-        for index, part in enumerate(new):
-            if len(old) != len(new) or old[index] != part:
-                _count(total, part, 1)
-        for index, part in enumerate(old):
-            if len(old) != len(new) or new[index] != part:
-                _count(total, part, -1)
+        if len(old) == len(new):
+            changed = [(was, now) for was, now in zip(old, new, strict=True) if was != now]
+            old, new = [was for was, _ in changed], [now for _, now in changed]
+        for part in new:
+            _count(total, part, 1)
+        for part in old:
+            _count(total, part, -1)
     return {CellKey._make(key): counts for key, counts in total.items()}
 
 
