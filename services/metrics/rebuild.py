@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +25,7 @@ from services.metrics.store import generations, log, rollups
 from services.metrics.store.generations import Generation
 from shared import telemetry
 from shared.backoff import pause
-from shared.database import Database, is_transient
+from shared.database import Database, Transaction, is_transient
 
 logger = telemetry.logger()
 
@@ -161,9 +162,17 @@ async def _replayed(database: Database, generation: Generation, topic: str, part
     """One numbered log, in pieces that count."""
     async with log.snapshot(database) as reading:
         async for piece in log.entries_of(reading, topic, part, CHUNK):
-            async with database.transaction() as tx:
+            async with _patient(database) as tx:
                 await handlers.learn(tx, generation, piece)
             yield piece
+
+
+@asynccontextmanager
+async def _patient(database: Database) -> AsyncIterator[Transaction]:
+    """A transaction that PostgreSQL does not give up while this process counts, however little of a busy machine it gets."""
+    async with database.transaction() as tx:
+        await tx.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
+        yield tx
 
 
 async def _roll_up(database: Database, generation: Generation) -> None:
@@ -174,7 +183,7 @@ async def _roll_up(database: Database, generation: Generation) -> None:
         first = day if first is None else first
         cells += in_day
         if cells >= CHUNK or number == len(days) - 1:
-            async with database.transaction() as tx:
+            async with _patient(database) as tx:
                 await rollups.roll_up(tx, generation.version, first, day + DAY)
             cells, first = 0, None
 

@@ -51,34 +51,41 @@ def unit(kpi: str, measure: str, counted: Moment, amount: int = 1) -> Unit:
 
 def spread(cells: Mapping[CellKey, Counts]) -> dict[RowKey, Counts]:
     """Cells as rollup rows, sorted, without zeros: the total by all spans, each dimension by hours and days."""
-    quarters: dict[tuple[str, str, int], Counts] = {}
-    hours: dict[tuple[str, str, int], Counts] = {}
-    shifts: dict[tuple[str, str, int], Counts] = {}
-    days: dict[tuple[str, str, int], Counts] = {}
+    quarters, hours, shifts, days = (_Sums() for _ in range(4))
     for (bucket, dimensions), counts in cells.items():
-        _add_to(quarters, (TOTAL, "", bucket), counts)
+        quarters.add((TOTAL, "", bucket), counts)
         hour = bucket - bucket % HOUR
         for dimension, value in zip(DIMENSIONS, dimensions, strict=True):
-            _add_to(hours, (dimension, value, hour), counts)
-    for (_, _, bucket), counts in quarters.items():
-        _add_to(hours, (TOTAL, "", bucket - bucket % HOUR), counts)
-    for (_, _, bucket), counts in quarters.items():
-        _add_to(shifts, (TOTAL, "", bucket - bucket % SHIFT), counts)
-    for (dimension, value, bucket), counts in hours.items():
-        _add_to(days, (dimension, value, bucket - bucket % DAY), counts)
+            hours.add((dimension, value, hour), counts)
+    for (_, _, bucket), counts in quarters.rows.items():
+        hours.add((TOTAL, "", bucket - bucket % HOUR), counts)
+    for (dimension, value, bucket), counts in hours.rows.items():
+        days.add((dimension, value, bucket - bucket % DAY), counts)
+        if dimension == TOTAL:
+            shifts.add((TOTAL, "", bucket - bucket % SHIFT), counts)
     rows: dict[RowKey, Counts] = {}
     for span, found in ((QUARTER, quarters), (HOUR, hours), (SHIFT, shifts), (DAY, days)):
-        for (dimension, value, bucket), counts in found.items():
+        for (dimension, value, bucket), counts in found.rows.items():
             if told := without_zeros(counts):
                 rows[RowKey(dimension, value, span, bucket)] = told
     return {key: rows[key] for key in sorted(rows)}
 
 
-def _add_to(rows: dict[tuple[str, str, int], Counts], key: tuple[str, str, int], counts: Mapping[str, Mapping[str, int]]) -> None:
-    row = rows.get(key)
-    if row is None:
-        rows[key] = {kpi: dict(measures) for kpi, measures in counts.items()}
-    else:
+class _Sums:
+    """Counts by dimension, value and bucket. Most rows of a quiet hour have one source: they are that, until a second one is added."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, int], Counts] = {}
+        self._own: set[tuple[str, str, int]] = set()
+
+    def add(self, key: tuple[str, str, int], counts: Counts) -> None:
+        row = self.rows.get(key)
+        if row is None:
+            self.rows[key] = counts
+            return
+        if key not in self._own:
+            self._own.add(key)
+            row = self.rows[key] = {kpi: dict(measures) for kpi, measures in row.items()}
         add(row, counts)
 
 

@@ -218,14 +218,17 @@ def _dimensions(value: Any) -> Data:
 
 @lru_cache(maxsize=1 << 13)
 def _known_dimensions(values: tuple[str | None, ...]) -> Data:
-    for name, value in zip(_DIMENSIONS, values, strict=True):
-        check = _text if name in _ALWAYS_TOLD else _text_or_none
-        check(value)
-    kept = keeping.DIMENSIONS
-    return {name: kept[name](value) for name, value in zip(_DIMENSIONS, values, strict=True) if name in kept and value is not None}
+    data: dict[str, Any] = {}
+    for (name, is_always_told, rule), value in zip(_RULES, values, strict=True):
+        if type(value) is str:
+            if rule is not None:
+                data[name] = rule(value)
+        elif value is not None or is_always_told:
+            raise NotPlain
+    return data
 
 
-_ALWAYS_TOLD: Final = frozenset(name for name, field in tickets.Dimensions.model_fields.items() if field.annotation is str)
+_RULES: Final = [(name, field.annotation is str, keeping.DIMENSIONS.get(name)) for name, field in tickets.Dimensions.model_fields.items()]
 
 # ------------------------------------------------------------------ fields of contracts
 
