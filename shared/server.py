@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Receive, Send
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -41,25 +42,20 @@ class HeadTooLarge(Exception):
     """The first line and the headers of a request have more bytes than we read."""
 
 
-class WholeCycle:
+class InOnePiece:
     """A request and its answer in one piece each; what uvicorn does with the messages of ASGI, without looking at each header again."""
 
-    __slots__ = ("_cycle",)
-
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
-
-    def body(self) -> bytes | None:
+    def body(self, receive: Receive) -> bytes | None:
         """The body, if all of it is there."""
-        cycle = self._cycle
-        if cycle.more_body or cycle.waiting_for_100_continue or cycle.disconnected or cycle.response_started:
+        cycle = _cycle_of(receive)
+        if cycle is None or cycle.more_body or cycle.waiting_for_100_continue or cycle.disconnected or cycle.response_started:
             return None
         return bytes(cycle.body)
 
-    def answer(self, status: int, headers: bytes, body: bytes) -> bool:
+    def answer(self, send: Send, status: int, headers: bytes, body: bytes) -> bool:
         """Send an answer; False where it has to wait, or there is nobody to send it to."""
-        cycle = self._cycle
-        if cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
+        cycle = _cycle_of(send)
+        if cycle is None or cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
             return False
         cycle.response_started = cycle.response_complete = True
         always = b"".join([b"%b: %b\r\n" % pair for pair in cycle.default_headers])
@@ -70,6 +66,16 @@ class WholeCycle:
             cycle.transport.close()
         cycle.on_response()
         return True
+
+
+def _cycle_of(method: Receive | Send) -> RequestResponseCycle | None:
+    """Whose method it is; None where somebody has wrapped it."""
+    cycle = getattr(method, "__self__", None)
+    return cycle if isinstance(cycle, RequestResponseCycle) else None
+
+
+_EXTENSIONS: Final[dict[str, Any]] = {WHOLE: InOnePiece()}
+"""Of every request the same: one that held its request would be a circle, which only the garbage collector clears away."""
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -115,7 +121,7 @@ class BoundedHeads(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.scope["extensions"] = {WHOLE: WholeCycle(cycle)}  # type: ignore[dict-item]
+        cycle.scope["extensions"] = _EXTENSIONS
         super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:

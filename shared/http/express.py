@@ -31,10 +31,10 @@ _SAFE_HEADERS: Final = b"".join(b"%b: %b\r\n" % pair for pair in RAW_HEADERS)
 class Whole(Protocol):
     """What a server of ours has under `WHOLE`."""
 
-    def body(self) -> bytes | None:
+    def body(self, receive: Receive) -> bytes | None:
         """The body, if all of it is there; None: ask ``receive``."""
 
-    def answer(self, status: int, headers: bytes, body: bytes) -> bool:
+    def answer(self, send: Send, status: int, headers: bytes, body: bytes) -> bool:
         """Send an answer whose body has the length that its headers say; False: nothing was sent, use ``send``."""
 
 
@@ -85,14 +85,14 @@ class Express:
                 request = BoundedRequest(scope, receive, limit=route.body_limit)
                 try:
                     await admission.admit_key(request, headers[b"authorization"].decode("latin-1"), demanded)
-                    if whole is not None and (body := whole.body()) is not None:
+                    if whole is not None and (body := whole.body(receive)) is not None:
                         request.arrived(body)
                     await request.read_json()
                     response = await endpoint(request)
                 except Exception as error:
                     response = self._refusal(request, error)
                 status = response.status_code
-                if whole is None or not isinstance(response, Ready) or not _send_whole(whole, response, scope, request_id):
+                if whole is None or not isinstance(response, Ready) or not _send_whole(whole, send, response, scope, request_id):
                     await response(scope, receive, Answer(scope, send, request_id).send)
             except ClientDisconnect:
                 status = CLIENT_GONE
@@ -107,14 +107,14 @@ class Express:
         return problems.response(request, error)
 
 
-def _send_whole(whole: Whole, response: Ready, scope: Scope, request_id: str) -> bool:
+def _send_whole(whole: Whole, send: Send, response: Ready, scope: Scope, request_id: str) -> bool:
     head = [b"%b: %b\r\n" % pair for pair in response.raw_headers]
     head.append(_SAFE_HEADERS)
     quota = scope["state"].get("quota")
     if quota is not None:
         head += [b"%b: %b\r\n" % pair for pair in quota.headers()]
     head.append(b"x-request-id: %b\r\n" % request_id.encode())
-    return whole.answer(response.status_code, b"".join(head), bytes(response.body))
+    return whole.answer(send, response.status_code, b"".join(head), bytes(response.body))
 
 
 def _hot_routes(app: FastAPI) -> dict[tuple[str, str], Hot]:

@@ -115,10 +115,10 @@ class InOnePiece:
         self._body = body
         self.answers: list[Answered] = []
 
-    def body(self) -> bytes:
+    def body(self, _receive: Receive) -> bytes:
         return self._body
 
-    def answer(self, status: int, headers: bytes, body: bytes) -> bool:
+    def answer(self, _send: Send, status: int, headers: bytes, body: bytes) -> bool:
         pairs = [line.split(b": ", 1) for line in headers.split(b"\r\n")[:-1]]
         self.answers.append(Answered(status, [(name, value) for name, value in pairs], body))
         return True
