@@ -13,8 +13,9 @@ A release that counts by other definitions finds rows that it must not add to. I
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -112,9 +113,22 @@ async def build(database: Database, progress: Progress) -> tuple[Generation, int
         RebuildRefused: the event log was not read completely.
     """
     generation, goal = await _begin(database)
-    seen = await _replay(database, generation, goal, progress)
+    with _collecting_seldom():
+        seen = await _replay(database, generation, goal, progress)
     _demand_all_of(goal, seen)
     return generation, sum(entries for entries, _ in seen.values())
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """As services do: a piece is tens of thousands of values that all live until its transaction ends, and looking through them for garbage
+    again and again takes longer than counting them."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 async def change_over(database: Database, generation: Generation) -> int:

@@ -24,24 +24,28 @@ LONG: Final = frozenset(definition.id for definition in DEFINITIONS.values() if 
 
 
 async def add(tx: Transaction, version: int, deltas: Mapping[RowKey, Counts]) -> None:
-    """Add to each rollup row; the keys must be sorted."""
+    """Add to each rollup row; the keys must be sorted. Of the two documents of a row, those are read and written that change."""
     if not deltas:
         return
     await _lock(tx, version)
-    keys = [list(values) for values in zip(*deltas, strict=True)]
+    told = {key: _apart(counts) for key, counts in deltas.items()}
     held = await tx.fetch(
         """
-        SELECT dimension, value, span, bucket, counts, durations FROM kpi_rollup
-          JOIN unnest($2::text[], $3::text[], $4::smallint[], $5::integer[]) wanted(dimension, value, span, bucket)
+        SELECT dimension, value, span, bucket, counts, CASE WHEN is_long THEN durations END AS durations FROM kpi_rollup
+          JOIN unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::boolean[]) wanted(dimension, value, span, bucket, is_long)
          USING (dimension, value, span, bucket) WHERE projection_version = $1
         """,
         version,
-        *keys,
+        *(list(values) for values in zip(*deltas, strict=True)),
+        [bool(long) for _, long in told.values()],
     )
     before = {row[:4]: row[4:] for row in map(tuple, held)}
-    documents = {key: _documents(_added(before.get(key, ()), counts)) for key, counts in deltas.items()}
+    documents = {
+        key: tuple(_document(document, more) for document, more in zip(before.get(key, (None, None)), parts, strict=True))
+        for key, parts in told.items()
+    }
     update = """
-        UPDATE kpi_rollup r SET (counts, durations) = (u.counts, u.durations)
+        UPDATE kpi_rollup r SET (counts, durations) = (coalesce(u.counts, r.counts), coalesce(u.durations, r.durations))
           FROM unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::json[], $7::json[])
                u(dimension, value, span, bucket, counts, durations)
          WHERE projection_version = $1 AND (r.dimension, r.value, r.span, r.bucket) = (u.dimension, u.value, u.span, u.bucket)
@@ -67,8 +71,8 @@ async def add_cells(tx: Transaction, version: int, deltas: Mapping[CellKey, Coun
         version,
         *(list(values) for values in zip(*flat, strict=True)),
     )
-    before = {row[:7]: row[7:] for row in map(tuple, held)}
-    documents = {key: (to_json(_added(before.get(key, ()), counts)),) for key, counts in flat.items()}
+    before = {row[:7]: row[7] for row in map(tuple, held)}
+    documents = {key: (_document(before.get(key), counts),) for key, counts in flat.items()}
     update = f"""
         UPDATE kpi_cell c SET counts = u.counts FROM unnest({arrays}, $9::json[]) u(bucket, {_CELL}, counts)
          WHERE projection_version = $1 AND (c.bucket, {_OF_CELL}) = (u.bucket, {_OF_OTHER})
@@ -82,14 +86,14 @@ async def _write(
     table: str,
     columns: Sequence[str],
     update: str,
-    documents: Mapping[Any, tuple[str, ...]],
+    documents: Mapping[Any, tuple[str | None, ...]],
     held: Collection[object],
 ) -> None:
-    """Update the rows that are there, copy the others: nobody else adds rows meanwhile."""
+    """Update the rows that are there, copy the others: nobody else adds rows meanwhile. None: a document that stays as it is."""
     old = [(*key, *told) for key, told in documents.items() if key in held]
     if old:
         await tx.execute(update, version, *(list(values) for values in zip(*old, strict=True)))
-    new = [(version, *key, *told) for key, told in documents.items() if key not in held]
+    new = [(version, *key, *(document or "{}" for document in told)) for key, told in documents.items() if key not in held]
     if new:
         await tx.driver.copy_records_to_table(table, records=new, columns=("projection_version", *columns))
 
@@ -113,7 +117,7 @@ async def roll_up(tx: Transaction, version: int, first: int, until: int) -> None
     made = projection.spread(cells)
     await tx.driver.copy_records_to_table(
         "kpi_rollup",
-        records=[(version, *key, *_documents(counts)) for key, counts in made.items()],
+        records=[(version, *key, *map(to_json, _apart(counts))) for key, counts in made.items()],
         columns=("projection_version", *_ROLLUP),
     )
 
@@ -122,21 +126,23 @@ async def _lock(tx: Transaction, version: int) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock($1, $2)", _LOCK, version)
 
 
-def _added(held: Iterable[str], more: Counts) -> Counts:
-    """What the documents hold, and more; a measure that went back to 0 is gone."""
-    total: Counts = {}
-    for document in held:
-        total |= from_json(document)
-    if not total:
-        return more
+def _document(held: str | None, more: Counts) -> str | None:
+    """What a document holds, if there is one, and more; a measure that went back to 0 is gone. None: there is nothing to add."""
+    if not more:
+        return None
+    if held is None:
+        return to_json(more)
+    total = from_json(held)
     projection.add(total, more)
-    return projection.without_zeros(total)
+    return to_json(projection.without_zeros(total))
 
 
-def _documents(counts: Counts) -> tuple[str, str]:
-    """Counts as the two documents of a rollup row."""
+def _apart(counts: Counts) -> tuple[Counts, Counts]:
+    """What goes into the first document of a rollup row, and what into the one of durations."""
+    if LONG.isdisjoint(counts):
+        return counts, {}
     long = {kpi: measures for kpi, measures in counts.items() if kpi in LONG}
-    return to_json({kpi: measures for kpi, measures in counts.items() if kpi not in LONG} if long else counts), to_json(long)
+    return {kpi: measures for kpi, measures in counts.items() if kpi not in LONG}, long
 
 
 # ------------------------------------------------------------------ answers
