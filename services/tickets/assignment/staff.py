@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Presence(StrEnum):
@@ -118,8 +119,7 @@ class Skill:
         return (not self.types or work.type in self.types) and (not self.categories or work.category in self.categories)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What assignment looks at of a ticket."""
 
     type: str | None

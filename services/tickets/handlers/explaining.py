@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.tickets.sla import Case, Clock, Policy, Priority, Promise, ServiceLevels, TargetName
@@ -50,7 +50,7 @@ async def explain(tx: Transaction, number: str, asked: Supposition, at: datetime
     if asked.team is not None and await staff.find(tx, TEAM, asked.team) is None:
         raise NotFound(f"There is no team {asked.team}.")
     is_now = case(ticket)
-    chosen_by = replace(is_now, priority=asked.priority or is_now.priority, team=asked.team or is_now.team)
+    chosen_by = is_now._replace(priority=asked.priority or is_now.priority, team=asked.team or is_now.team)
     if asked == Supposition():
         return Reckoning(ticket, levels, chosen_by, ticket.clocks, [*chronicle(await views.changes(tx, number))], is_supposed=False)
     policy = None if asked.policy is None else _policy(levels, asked)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.tickets.sla.calendar import ALWAYS, AROUND_THE_CLOCK, Calendar
 from services.tickets.sla.targets import Priority, TargetName
@@ -48,8 +48,7 @@ class Escalation:
     """Any, when None."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """What a policy is chosen by, and the hours."""
 
     type: str | None
@@ -175,6 +174,7 @@ class ServiceLevels:
         self.turns = sorted({version.valid_from for version in versions})
         """When something comes into force; between two of them every case has one answer."""
         self._promises: dict[tuple[Case, int], Promise] = {}
+        self._given: dict[tuple[tuple[str, int], tuple[str, int], int], Promise] = {}
 
     @property
     def policies(self) -> Iterable[Policy]:
@@ -266,7 +266,11 @@ class ServiceLevels:
 
     def given(self, policy: tuple[str, int], calendar: tuple[str, int], edition: int) -> Promise:
         """A promise as it was given."""
-        return Promise(self._policies[policy], self._calendars[calendar], edition)
+        key = policy, calendar, edition
+        found = self._given.get(key)
+        if found is None:
+            found = self._given[key] = Promise(self._policies[policy], self._calendars[calendar], edition)
+        return found
 
     def with_policy(self, policy: Policy) -> ServiceLevels:
         """The edition in which this version is added."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.tickets.matching import key
@@ -20,8 +19,7 @@ Named = tuple[UUID, str | None, str | None]
 """A customer, a type, and the key of a serial or order number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(NamedTuple):
     """What a ticket is recognised by, beyond what decisions know of it."""
 
     serial: str | None = None

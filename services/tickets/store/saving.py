@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.tickets import search
 from services.tickets.store import clocks
@@ -23,8 +22,7 @@ class Collision(Exception):
     """A row that this transaction had locked is not what it was: a bug."""
 
 
-@dataclass(frozen=True, slots=True)
-class Particulars:
+class Particulars(NamedTuple):
     """What only people read about a ticket."""
 
     subject: str | None = None
@@ -37,7 +35,7 @@ class Particulars:
 
     def then(self, later: Particulars) -> Particulars:
         """What is known after a later message: what was known before stays."""
-        return Particulars(*(getattr(self, name) or getattr(later, name) for name in self.__slots__))
+        return Particulars._make(known or told for known, told in zip(self, later, strict=True))
 
 
 async def save(tx: Transaction, docket: Docket, particulars: Mapping[str, Particulars]) -> None:
@@ -61,7 +59,7 @@ _NOTHING: Final = Particulars()
 
 async def _insert(tx: Transaction, fresh: Sequence[Ticket], particulars: Sequence[Particulars]) -> None:
     rows = [
-        (*_of_ticket(ticket), *_of_particulars(each), " ".join(search.words(searched(each))), next_due(ticket))
+        (*_of_ticket(ticket), *each, " ".join(search.words(searched(each))), next_due(ticket))
         for ticket, each in zip(fresh, particulars, strict=True)
     ]
     await tx.copy("ticket", (*_TICKET, *_PARTICULARS, "words", "next_due_at"), rows)
@@ -73,9 +71,8 @@ _TICKET: Final = (
     "root_topic", "product_model", "batch", "team", "assignee", "opened_at", "changed_at", "episode", "linked_to", "entered_by",
     "closed_at",
 )  # fmt: skip
-_PARTICULARS: Final = ("subject", "product_named", "serial_number", "order_number", "purchase_date", "expected_resolution_at")
+_PARTICULARS: Final = Particulars._fields
 _of_ticket: Final = attrgetter(*_TICKET)
-_of_particulars: Final = attrgetter(*_PARTICULARS)
 
 
 def searched(each: Particulars) -> str:

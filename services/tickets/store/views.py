@@ -68,7 +68,7 @@ SELECT number, subject, product_named, serial_number, order_number, purchase_dat
 
 
 def _particulars(row: asyncpg.Record) -> Particulars:
-    return Particulars(**{name: row[name] for name in Particulars.__slots__})
+    return Particulars(**{name: row[name] for name in Particulars._fields})
 
 
 async def changes(tx: Transaction, number: str) -> list[Change]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -36,8 +35,7 @@ class Message(NamedTuple):
     """Who wrote it down for the customer; None: himself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seal:
+class Seal(NamedTuple):
     """A digest that proves a text while its salt is kept, and says nothing once the salt is erased."""
 
     salt: bytes

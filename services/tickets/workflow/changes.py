@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.tickets.sla import Priority, Promise, TargetName
@@ -268,8 +268,7 @@ NAMES: Final[dict[type[Fact], str]] = {
 """How the history calls each fact."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One fact about one ticket: the step to ``version``."""
 
     version: int

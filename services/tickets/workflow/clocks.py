@@ -69,7 +69,7 @@ def promises_after(ticket: Ticket, changed: Case, levels: ServiceLevels) -> tupl
 
 def in_the_hours_of_its_team(ticket: Ticket, fact: Assigned, levels: ServiceLevels) -> Assigned:
     """The fact with the promises that hold in the team to which the ticket goes, if that one works in other hours."""
-    here, there = case(ticket), replace(case(ticket), team=fact.team)
+    here, there = case(ticket), case(ticket)._replace(team=fact.team)
     since = [clock.started_at for clock in ticket.clocks.values() if clock.is_open]
     if all(levels.promise(here, start) == levels.promise(there, start) for start in since):
         # also when the policies have changed meanwhile: that is told by itself
@@ -90,7 +90,7 @@ def regrade(ticket: Ticket, tier: str, levels: ServiceLevels, at: datetime) -> R
     """
     if tier == ticket.tier or ticket.status not in OPEN:
         return None
-    fact = Retargeted(*promises_after(ticket, replace(case(ticket), tier=tier), levels), tier=tier)
+    fact = Retargeted(*promises_after(ticket, case(ticket)._replace(tier=tier), levels), tier=tier)
     after = apply(ticket, fact, at)
     is_sooner = all(sla.due_at(clock, at) <= sla.due_at(ticket.clocks[target], at) for target, clock in after.clocks.items())
     return _effective(ticket, fact, at) if is_sooner else None

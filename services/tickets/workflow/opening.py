@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.tickets.sla import Case, Priority, ServiceLevels
@@ -21,8 +21,7 @@ FIRST_LINKED: Final = 2
 _MODEL: Final = re.compile(r"(?!.*\d{7})[A-Z0-9][A-Z0-9 ._/+-]{0,39}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A customer's request, without its words."""
 
     request_id: UUID

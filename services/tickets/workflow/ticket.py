@@ -116,9 +116,15 @@ class Ticket(NamedTuple):
                 return self._replace(resolution=clock)
 
 
+_TARGETS: Final = (str(TargetName.FIRST_RESPONSE), str(TargetName.RESOLUTION), str(TargetName.NEXT_RESPONSE))
+
+
 def deadlines(ticket: Ticket) -> Mapping[str, datetime]:
     """What a timer has to announce or do about the ticket, and when."""
-    found = {str(target): told[1] for target, clock in ticket.clocks.items() if (told := sla.announcement(clock)) is not None}
+    found = {}
+    for target, clock in zip(_TARGETS, (ticket.first_response, ticket.resolution, ticket.next_response), strict=True):
+        if clock is not None and (told := sla.announcement(clock)) is not None:
+            found[target] = told[1]
     if ticket.status in (Status.RESOLVED, Status.CONFIRMED) and ticket.window_ends_at is not None:
         found[CLOSE] = ticket.window_ends_at
     if ticket.waiting_since is not None:
