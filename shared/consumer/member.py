@@ -21,6 +21,7 @@ from shared.consumer import positions
 from shared.consumer.logstate import LogState
 from shared.database import Database, is_transient
 from shared.events.topics import Topic
+from shared.kafka.pulse import Pulse
 from shared.outbox import Log
 
 _log = telemetry.logger()
@@ -57,6 +58,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._topics = tuple(topics)
         self._max_records = max_records
         self._consumer = kafka.new_group_consumer(settings, group=group, instance=f"{group}-{ordinal}")
+        self._pulse = Pulse(self._consumer)
         self._closing = asyncio.Event()
         self._moved_at = monotonic()
 
@@ -184,16 +186,24 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         return found
 
     def moved(self) -> None:
-        """Something was applied, or there was nothing to apply."""
+        """Something was applied, or there is a reason why nothing could be."""
         self._moved_at = monotonic()
+        self._pulse.excuse()
 
     def is_stuck(self, *, lagging: float, unassigned: float) -> bool:
-        """Whether records wait and nothing has moved for `lagging` seconds, or the group gave us no answer for `unassigned` seconds.
+        """Whether for `lagging` seconds records wait and nothing has moved, or no fetch was answered; or the group gave us no answer for
+        `unassigned` seconds.
 
-        Without partitions nobody seeks: a seek that was due when they were given up must not make an answer look as if it had come.
+        Without partitions nobody seeks: a seek that was due when they were given up must not make an answer look as if it had come. And
+        what the client knows of records that wait it knows from answers: one that has stopped to ask knows of none.
         """
-        nothing_to_do = self.ready.is_set() and (self.must_seek or not any(self.lag().values()))
-        if self.waits_for_database or nothing_to_do:
+        is_ready = self.ready.is_set()
+        if self.waits_for_database or (is_ready and self.must_seek):
             self.moved()
-        limit = lagging if self.ready.is_set() else unassigned
-        return monotonic() - self._moved_at > limit
+        elif is_ready and not any(self.lag().values()):
+            self._moved_at = monotonic()
+        if not is_ready:
+            self._pulse.excuse()
+            return monotonic() - self._moved_at > unassigned
+        read = [self._settings.partition(log) for log, state in self.logs.items() if state.stopped_until is None]
+        return max(monotonic() - self._moved_at, self._pulse.silent_for(read)) > lagging

@@ -174,6 +174,23 @@ async def test_a_second_instance_takes_its_share(service_database: Database, rea
     assert_each_once_in_order(await applied(reader_database))
 
 
+async def test_a_client_that_stops_to_ask_without_a_word_is_thrown_away(
+    service_database: Database, reader_database: Database, kafka: KafkaSettings
+) -> None:
+    consumer = Consumer(reader_database, "feedback", 0, [TICKETS], note, kafka, stuck_after=3.0)
+    async with running(relay_of(service_database, kafka).run, consumer.run):
+        total = await feed(service_database, 1)
+        await eventually(lambda: applied(reader_database), has_all(total))
+        assert consumer._member is not None
+        # what has been seen of it after a broker came back: no record, no error, no sign
+        consumer._member._consumer._fetcher._fetch_task.cancel()
+
+        total += await feed(service_database, 1)
+        await eventually(lambda: applied(reader_database), has_all(total), timeout=60)
+
+    assert_each_once_in_order(await applied(reader_database))
+
+
 async def shares(*consumers: Consumer) -> tuple[int, ...]:
     """Logs of each."""
     await asyncio.sleep(0)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import TopicPartition
 
+from shared import kafka
 from shared.clock import monotonic
+from shared.consumer.logstate import LogState
 from shared.consumer.member import Member
 from shared.database import Database
 from shared.events.topics import TICKETS
 from shared.kafka import KafkaSettings
+from shared.kafka.pulse import Pulse
 
 pytestmark = pytest.mark.pure
 
@@ -49,3 +53,59 @@ async def test_a_member_with_partitions_that_must_seek_first_is_not_stuck(member
     member.ready.set()
 
     assert not member.is_stuck(**LIMITS)
+
+
+async def test_a_member_whose_fetches_are_not_answered_any_more_is_stuck_though_it_knows_of_no_record_that_waits(member: Member) -> None:
+    client = await reading(member)
+    client.answered = 1_000
+    assert not member.is_stuck(**LIMITS)
+
+    member._pulse._heard_at = monotonic() - 60
+    assert member.is_stuck(**LIMITS)
+
+    client.answered = 999  # the clock was set back meanwhile
+    assert not member.is_stuck(**LIMITS)
+
+
+async def test_a_member_that_must_seek_or_reads_no_log_has_a_reason_not_to_ask(member: Member) -> None:
+    await reading(member)
+    assert not member.is_stuck(**LIMITS)
+    member.must_seek = True
+    member._pulse._heard_at = monotonic() - 60
+    assert not member.is_stuck(**LIMITS)
+
+    member.must_seek = False
+    member.logs[TICKETS.name, 0].stop(600)
+    member._pulse._heard_at = monotonic() - 60
+    assert not member.is_stuck(**LIMITS)
+
+
+async def reading(member: Member) -> FakeClient:
+    """The member with one log, and its client."""
+    await kafka.close(member._consumer)
+    client = FakeClient()
+    member._consumer, member._pulse = client, Pulse(client)
+    member.logs = {(TICKETS.name, 0): LogState(next_off=7)}
+    member.ready.set()
+    return client
+
+
+class FakeClient:
+    """A client with one partition, of which it knows no record that waits."""
+
+    partition = TopicPartition(TICKETS.name, 0)
+    answered: int | None = None
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset({self.partition})
+
+    def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
+        assert partition == self.partition
+        return self.answered
+
+    def highwater(self, partition: TopicPartition) -> int:
+        assert partition == self.partition
+        return 7
+
+    async def stop(self) -> None:
+        """Nothing is open."""
