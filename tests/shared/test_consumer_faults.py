@@ -183,7 +183,9 @@ async def test_a_client_that_stops_to_ask_without_a_word_is_thrown_away(
         await eventually(lambda: applied(reader_database), has_all(total))
         assert consumer._member is not None
         # what has been seen of it after a broker came back: no record, no error, no sign
-        consumer._member._consumer._fetcher._fetch_task.cancel()
+        fetcher = consumer._member._consumer._fetcher
+        for task in (fetcher._fetch_task, *fetcher._pending_tasks):
+            task.cancel()
 
         total += await feed(service_database, 1)
         await eventually(lambda: applied(reader_database), has_all(total), timeout=60)
