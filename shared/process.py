@@ -52,6 +52,15 @@ class GivenUp(Exception):
     """A loop that raises it has tried again often enough: it is dead at once."""
 
 
+class StrayCancellation(Exception):
+    """A loop was cancelled that nobody had cancelled.
+
+    Before Python 3.13 a time-out that expires in the very moment in which something else fails leaves a cancellation behind, and the next
+    wait of the task gets it (https://docs.python.org/3/library/asyncio-task.html#asyncio.Task.uncancel). A task group takes that for an
+    orderly end, and nobody would hear of it.
+    """
+
+
 class Process:
     """Runs an application and loops until `end` is called, or until a loop has died."""
 
@@ -136,6 +145,11 @@ class Process:
     async def _run_once(self, name: str, loop: Loop) -> Exception | None:
         try:
             await loop(self._stop)
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            log.error("loop_failed", loop=name, exc_info=error)
+            return StrayCancellation()
         except Exception as error:
             log.error("loop_failed", loop=name, exc_info=error)
             return error
@@ -168,6 +182,12 @@ class Process:
                 await self._runtime.close()
         except TimeoutError:
             log.warning("pool_not_closed")
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody has asked the present task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def every(seconds: float, work: Callable[[], Awaitable[object]], *, is_transient: Callable[[BaseException], bool]) -> Loop:

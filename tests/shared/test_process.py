@@ -91,6 +91,29 @@ async def test_a_loop_that_does_not_come_back_ends_the_process(runtime: Runtime[
     assert not runtime.health.is_alive
 
 
+async def test_a_loop_that_is_cancelled_though_nobody_cancelled_it_is_started_again(runtime: Runtime[SampleSettings]) -> None:
+    starts = 0
+    works = asyncio.Event()
+
+    async def loop(stop: asyncio.Event) -> None:
+        nonlocal starts
+        starts += 1
+        if starts == 1:
+            # as a time-out does that leaves its cancellation behind
+            stray = asyncio.get_running_loop().create_future()
+            stray.cancel()
+            await stray
+        works.set()
+        await stop.wait()
+
+    async with running(process_of(runtime, {"loop": loop})) as task:
+        async with asyncio.timeout(10):
+            await works.wait()
+
+        assert runtime.health.loops()["loop"].observed == 1
+    assert await task == 0
+
+
 async def test_a_loop_that_gave_up_is_not_started_again(runtime: Runtime[SampleSettings]) -> None:
     starts = 0
 
