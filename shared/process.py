@@ -116,7 +116,9 @@ class Process:
     async def _start_loops(self) -> None:
         try:
             await self._starting()
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_cancelled():
+                raise
             log.critical("start_failed", exc_info=error)
             self.end(1)
             return

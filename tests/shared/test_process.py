@@ -184,9 +184,10 @@ async def test_a_loop_that_does_not_listen_is_cut_off(runtime: Runtime[SampleSet
     assert cut_off
 
 
-async def test_a_start_that_fails_ends_the_process(runtime: Runtime[SampleSettings]) -> None:
+@pytest.mark.parametrize("failure", [KeyError("a bug"), asyncio.CancelledError()])
+async def test_a_start_that_fails_ends_the_process(runtime: Runtime[SampleSettings], failure: BaseException) -> None:
     async def broken() -> None:
-        raise KeyError("a bug")
+        raise failure
 
     assert await Process(runtime, sample_app(runtime), {}, starting=broken, patience=HURRY).run() == 1
 
