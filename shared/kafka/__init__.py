@@ -131,7 +131,8 @@ def partitions_of(settings: KafkaSettings, topics: Iterable[Topic], parts: int) 
 
 async def close(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     """Close a client, whatever state it is in; what it could not say in time is lost, which the protocol allows."""
-    with suppress(*CLIENT_ERRORS):
+    # RuntimeError: one of its tasks wrote to a connection that the event loop had closed, and tells it only now
+    with suppress(*CLIENT_ERRORS, RuntimeError):
         async with asyncio.timeout(CLOSE_TIMEOUT):
             await client.stop()
             return

@@ -145,20 +145,21 @@ class Case:
 
     async def _customer_writes(self, *, reopens: tuple[str, int] | None = None) -> None:
         """And is heard: his message is on the ticket before this returns."""
-        version = self._seen["version"]
-        if not await self._cases.load.send(self._cases.story.reply(self._entry, "还是不行。 It still does not work.")):
+        message = self._cases.story.reply(self._entry, "还是不行。 It still does not work.")
+        if not await self._cases.load.send(message):
             raise Abandoned("the customer's message was not acknowledged")
         if reopens is not None:
             self._cases.ledger.reopened.add(reopens)
-        await self._until(lambda ticket: ticket["version"] > version)
+        # a reference answers as its ticket from then on; a higher version alone may be somebody else's doing
+        await self._until(lambda ticket: True, asked=str(message.reference))
 
     async def _look(self) -> None:
         await self._until(lambda ticket: True)
 
-    async def _until(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+    async def _until(self, wanted: Callable[[dict[str, Any]], bool], *, asked: str | None = None) -> None:
         caller = self._cases.staff.caller(None)
         while not caller.patience.is_over:
-            answer = await caller.get(f"/v1/tickets/{self._number}")
+            answer = await caller.get(f"/v1/tickets/{asked or self._number}")
             if answer.status == 200:
                 self._seen = answer.json()
                 if wanted(self._seen):
