@@ -38,7 +38,6 @@ AT_ONCE: Final = 200
 EVENTS_AT_ONCE: Final = 2_000
 A_ROUND: Final = 240
 """Rows that a round of the relay carries at most."""
-EVENTS_OF_A_LIFE: Final = 11.8
 
 
 @dataclass
@@ -168,7 +167,7 @@ async def _receive(database: Database, requests: Sequence[RequestReceived]) -> N
 
 async def _recorded(bench: Bench, size: Size) -> tuple[float, float]:
     """CPU of an event at the beginning of a log, and of one at its end."""
-    records = lives.records(round(size.many / EVENTS_OF_A_LIFE), within=timedelta(days=90))
+    records = lives.records(round(size.many / lives.EVENTS_OF_A_LIFE), within=timedelta(days=90))
     part = size.few // 2
     async with bench.database("metrics") as database:
         await _record(database, records[:part])

@@ -26,6 +26,8 @@ from shared.protocol import partition_of
 
 BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
+EVENTS_OF_A_LIFE: Final = 11.8
+"""About so many on average."""
 CHANNELS: Final = ("web", "email", "phone", "chat", "wechat", "app", "whatsapp", "sms")
 _CHANNEL_WEIGHTS: Final = (24, 20, 16, 14, 12, 8, 4, 2)
 TYPES: Final = ("repair", "enquiry", "complaint", "return", "technical_support", "exchange", "refund", "installation")

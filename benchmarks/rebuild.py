@@ -22,7 +22,6 @@ from shared.events import REGISTRY
 NAME = "rebuild"
 ABOUT = "seconds that a KPI rebuild of a million events takes, beside COPY of the same rows"
 
-EVENTS_OF_A_LIFE: Final = 11.8
 YEAR: Final = timedelta(days=365)
 LOGGED_AT_ONCE: Final = 10_000
 COPIED_AT_ONCE: Final = 50_000
@@ -46,7 +45,7 @@ async def run(bench: Bench) -> list[Figure]:
     events = bench.count(1_000_000, 20_000)
     async with bench.database("metrics") as database:
         bench.say(f"{events} events into the event log")
-        count = await fill(database, round(events / EVENTS_OF_A_LIFE))
+        count = await fill(database, round(events / lives.EVENTS_OF_A_LIFE))
         for turn in range(bench.rounds):
             bench.say(f"round {turn + 1}: COPY of {count} rows")
             await _timed(bench, found, "copy", _copied(database))

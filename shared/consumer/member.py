@@ -203,7 +203,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         elif is_ready and not any(self.lag().values()):
             self._moved_at = monotonic()
         if not is_ready:
-            self._pulse.excuse()
             return monotonic() - self._moved_at > unassigned
         read = [self._settings.partition(log) for log, state in self.logs.items() if state.stopped_until is None]
         return max(monotonic() - self._moved_at, self._pulse.silent_for(read)) > lagging
