@@ -17,7 +17,7 @@ from rich.console import Console
 from deploy.local.home import Home
 from tests.chaos import mutants, report
 from tests.chaos.platform import forget, new_home
-from tests.chaos.run import Options, Outcome, Say, run, wrappers
+from tests.chaos.run import PATIENCE, Options, Outcome, Say, run, wrappers
 
 INTERRUPTED = 130
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     """One run."""
     asked = _parser().parse_args(arguments)
     faults = () if asked.faults == "none" else tuple(asked.faults.split(","))
-    options = Options(asked.seconds, asked.rate, faults, asked.seed, asked.brokers, asked.mutant)
+    options = Options(asked.seconds, asked.rate, faults, asked.seed, asked.brokers, asked.mutant, asked.patience)
     try:
         outcome = play(options, Console(), json=asked.json, keep=asked.keep, under=asked.under)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--json", type=Path, help="write the report there as well")
     parser.add_argument("--mutant", choices=tuple(mutants.MUTANTS), help="plant this bug first: the run must find it (see mutants.py)")
+    parser.add_argument(
+        "--patience", type=float, default=PATIENCE, help="seconds for work in hand after the load, and again for coming to rest"
+    )
     parser.add_argument("--under", type=Path, default=Path("/tmp"), help="where the home is made; /dev/shm if the disk is slow")
     parser.add_argument("--keep", action="store_true", help="keep the home of a run that went well")
     return parser

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.clock import monotonic
-from tests.chaos.mutants import MUTANTS, RATE, SECONDS
+from tests.chaos.mutants import MUTANTS, PATIENCE, RATE, SECONDS
 
 LIMIT: Final = 300.0
 """Seconds within which a bug must be found, on a machine that does nothing else."""
@@ -96,7 +96,7 @@ def command_of(name: str, seed: int, report: Path) -> list[str]:
     faults = dict.fromkeys(fault for mutant in mutants for fault in mutant.faults)
     return [
         *(sys.executable, "-m", "tests.chaos", "--seed", str(seed), "--json", str(report), *bug),
-        *("--seconds", f"{SECONDS:g}", "--rate", f"{rate:g}", "--faults", ",".join(faults)),
+        *("--seconds", f"{SECONDS:g}", "--rate", f"{rate:g}", "--faults", ",".join(faults), "--patience", f"{PATIENCE:g}"),
     ]
 
 

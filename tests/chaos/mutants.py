@@ -29,6 +29,8 @@ SECONDS: Final = 45.0
 """How long the load of a run with a bug lasts."""
 RATE: Final = 20.0
 """Requests a second."""
+PATIENCE: Final = 60.0
+"""Seconds for work in hand, and again for coming to rest: a platform that never rests must be found out within five minutes."""
 SERVICES: Final = ("intake", "tickets", "feedback", "metrics")
 
 

@@ -26,12 +26,11 @@ from tests.chaos.story import Story
 from tests.chaos.surveys import Surveys
 from tests.chaos.wire import Caller, Patience, Wire
 
-GRACE: Final = 180.0
-"""Seconds after the load and the last fault in which callers go on trying, and staff finish what they have in hand."""
+PATIENCE: Final = 180.0
+"""Seconds after the load and the last fault in which callers go on trying and staff finish what they have in hand; and again so many after
+that, within which the platform must have come to rest."""
 LATE_FOR: Final = 30.0
 """Seconds after the load until which somebody waits for his survey to expire, to answer it then."""
-QUIET: Final = 180.0
-"""Seconds after that within which the platform must have come to rest."""
 REPLAY_AT: Final = 0.45
 """Share of the load after which the poison is taken away and what is parked is replayed, for the first time."""
 WORKED: Final = 0.35
@@ -50,15 +49,18 @@ class Options:
     brokers: int = 1
     mutant: str | None = None
     """A planted bug that the run must find; see mutants.py."""
+    patience: float = PATIENCE
+    """Seconds for work in hand after the load, and again for coming to rest."""
 
     @property
     def command(self) -> str:
         """What plays it again."""
         faults = ",".join(self.faults) or "none"
         mutant = f" --mutant {self.mutant}" if self.mutant else ""
+        patience = f" --patience {self.patience:g}" if self.patience != PATIENCE else ""
         return (
             f"python -m tests.chaos --seconds {self.seconds:g} --rate {self.rate:g} --faults {faults} --seed {self.seed}"
-            f" --brokers {self.brokers}{mutant}"
+            f" --brokers {self.brokers}{mutant}{patience}"
         )
 
 
@@ -127,7 +129,9 @@ class _Play:
         """Set up, load and break, rest, reconcile."""
         platform, ledger, seed = self._platform, self._ledger, self._options.seed
         wires = {service: Wire(url, connections=64) for service, url in platform.urls.items()}
-        managers = (Caller(wires[service], platform.key("manager"), Patience(monotonic() + GRACE)) for service in ("tickets", "feedback"))
+        managers = (
+            Caller(wires[service], platform.key("manager"), Patience(monotonic() + PATIENCE)) for service in ("tickets", "feedback")
+        )
         keys = await department.set_up(platform, *managers)
         replaying.raise_flag(platform)
         self._began = monotonic()
@@ -145,8 +149,8 @@ class _Play:
             await asyncio.gather(load.run(self._options.rate, self._options.seconds, cases.opened), self._break(), self._replay_midway())
             self._tell_once("load and faults are over")
             # at the same time: somebody may be waiting for the ticket of a request that is parked
-            await asyncio.gather(cases.finish(), self._replay(QUIET))
-            await self._replay(QUIET)
+            await asyncio.gather(cases.finish(), self._replay(self._options.patience))
+            await self._replay(self._options.patience)
             await self._rest(surveys)
             reading.cancel()
             await surveys.finish()
@@ -163,7 +167,7 @@ class _Play:
         if options.faults:
             strikes = plan(options.seed, options.seconds, options.faults, options.brokers)
             self._outcome.struck = await campaign(self._platform, strikes, options.seed, self._tell_struck)
-        self._patience.until = max(monotonic(), self._began + options.seconds) + GRACE
+        self._patience.until = max(monotonic(), self._began + options.seconds) + options.patience
 
     async def _replay_midway(self) -> None:
         await asyncio.sleep(self._options.seconds * REPLAY_AT)
@@ -177,7 +181,7 @@ class _Play:
     async def _rest(self, surveys: Surveys) -> None:
         """Rest is: everything applied, nothing overdue. Then the timers are stopped, so that nothing happens any more, and all is read."""
         began = monotonic()
-        outstanding = await await_quiet(self._eyes, began + QUIET, overdue=True)
+        outstanding = await await_quiet(self._eyes, began + self._options.patience, overdue=True)
         if not outstanding:
             self._outcome.quiet_after = monotonic() - began
             self._tell_once(f"quiet after {self._outcome.quiet_after:.1f} s")
@@ -185,7 +189,7 @@ class _Play:
             self._rested_at = real_now()
             timers = [child for child in self._platform.processes.values() if child.role == "timers"]
             await asyncio.gather(*(child.stop() for child in timers))
-            outstanding = await await_quiet(self._eyes, monotonic() + QUIET, overdue=False)
+            outstanding = await await_quiet(self._eyes, monotonic() + self._options.patience, overdue=False)
         if outstanding:
             self._outcome.quiet_after = None
             self._outcome.checks.append(Check("the platform came to rest", outstanding, len(outstanding)))
