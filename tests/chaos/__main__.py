@@ -25,13 +25,21 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """One run."""
     asked = _parser().parse_args(arguments)
-    faults = () if asked.faults == "none" else tuple(asked.faults.split(","))
-    options = Options(asked.seconds, asked.rate, faults, asked.seed, asked.brokers, asked.mutant, asked.patience)
     try:
-        outcome = play(options, Console(), json=asked.json, keep=asked.keep, under=asked.under)
+        outcome = play(_options(asked), Console(), json=asked.json, keep=asked.keep, under=asked.under)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     return 0 if outcome.passed else 1
+
+
+def options_of(arguments: Sequence[str]) -> Options:
+    """What a command line asks for."""
+    return _options(_parser().parse_args(arguments))
+
+
+def _options(asked: argparse.Namespace) -> Options:
+    faults = () if asked.faults == "none" else tuple(asked.faults.split(","))
+    return Options(asked.seconds, asked.rate, faults, asked.seed, asked.brokers, asked.mutant, asked.patience)
 
 
 def play(options: Options, console: Console, *, json: Path | None = None, keep: bool = False, under: Path = Path("/tmp")) -> Outcome:
