@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from services.intake.carriers.carrier import Carried, Delivered, Letter, TryAgain
-from services.intake.carriers.composing import compose
+from services.intake.carriers.composing import written
 from services.intake.mail import Letterhead
 
 
@@ -28,18 +28,28 @@ class Maildir:
         return await asyncio.to_thread(lambda: [self._write(letter) for letter in letters])
 
     def _write(self, letter: Letter) -> Carried:
-        mail = compose(letter, self._letterhead)
+        mail = written(letter, self._letterhead)
         if isinstance(mail, TryAgain):
             return mail
+        name = f"{letter.event_id.hex}.aftercare"
         try:
-            for name in ("tmp", "new", "cur"):
-                (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-            name = f"{letter.event_id.hex}.aftercare"
-            with (self._folder / "tmp" / name).open("wb") as file:
-                file.write(mail.content)
-                file.flush()
-                os.fsync(file.fileno())
-            (self._folder / "tmp" / name).replace(self._folder / "new" / name)
+            try:
+                self._put(name, mail)
+            except FileNotFoundError:
+                self._make_folders()
+                self._put(name, mail)
         except OSError as error:
             return TryAgain(type(error).__name__)
         return Delivered()
+
+    def _put(self, name: str, mail: bytes) -> None:
+        unfinished = f"{self._folder}/tmp/{name}"
+        with open(unfinished, "wb") as file:
+            file.write(mail)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, f"{self._folder}/new/{name}")
+
+    def _make_folders(self) -> None:
+        for name in ("tmp", "new", "cur"):
+            (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)

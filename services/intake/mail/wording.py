@@ -25,8 +25,9 @@ from shared.events.codes import DEFAULT_LOCALE, Locale
 
 _FOLDER: Final = Path(__file__).parents[1] / "templates"
 _TEMPLATES: Final = FileSystemLoader(_FOLDER)
-_TEXT: Final = Environment(loader=_TEMPLATES, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
-_HTML: Final = Environment(loader=_TEMPLATES, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True)
+_AS_RELEASED: Final[dict[str, Any]] = {"loader": _TEMPLATES, "undefined": StrictUndefined, "auto_reload": False}
+_TEXT: Final = Environment(**_AS_RELEASED, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+_HTML: Final = Environment(**_AS_RELEASED, trim_blocks=True, lstrip_blocks=True, autoescape=True)
 
 _NUMBER: Final = re.compile(r"AS-[0-9]{8}[0-9A-Z]{7}(-[0-9]{1,4})?", re.ASCII)
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,49}", re.ASCII)
