@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from shared import outbox, protocol, telemetry
 from shared.database import Database, Transaction
 from shared.events.topics import Kind, topic_named
@@ -49,26 +46,26 @@ class Kept:
 
 async def ensure_outbox_days(database: Database, *, ahead: int = DAYS_AHEAD) -> None:
     """Make the days from today to `ahead` days on that are not there yet. Repeatable; call at start and every hour."""
-    async with database.engine.begin() as connection:
-        await create_days(connection, ahead=ahead)
+    async with database.transaction() as tx:
+        await create_days(tx, ahead=ahead)
 
 
-async def create_days(connection: AsyncConnection, *, ahead: int = DAYS_AHEAD) -> None:
+async def create_days(tx: Transaction, *, ahead: int = DAYS_AHEAD) -> None:
     """The same inside a transaction of the caller."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _DAYS_LOCK})
-    today: date = (await connection.execute(text("SELECT current_date"))).scalar_one()
-    present = set((await connection.execute(text("SELECT relname FROM pg_class WHERE relname LIKE 'outbox\\_2%'"))).scalars())
+    await tx.execute("SELECT pg_advisory_xact_lock($1)", _DAYS_LOCK)
+    today: date = await tx.fetchval("SELECT current_date")
+    present = {row["relname"] for row in await tx.fetch("SELECT relname FROM pg_class WHERE relname LIKE 'outbox\\_2%'")}
     for offset in range(ahead + 1):
         day = today + timedelta(days=offset)
         if day_table(day) not in present:
-            await create_day(connection, day)
+            await create_day(tx, day)
 
 
-async def create_day(connection: AsyncConnection, day: date) -> None:
+async def create_day(tx: Transaction, day: date) -> None:
     """Make one day."""
     name = day_table(day)
-    await connection.execute(text(f"CREATE TABLE {name} (LIKE outbox INCLUDING ALL)"))
-    await connection.execute(text(f"ALTER TABLE outbox ATTACH PARTITION {name} FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"))
+    await tx.execute(f"CREATE TABLE {name} (LIKE outbox INCLUDING ALL)")
+    await tx.execute(f"ALTER TABLE outbox ATTACH PARTITION {name} FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')")
 
 
 def day_table(day: date) -> str:
@@ -117,10 +114,10 @@ async def _days_before(database: Database, age: timedelta) -> list[tuple[date, b
 
 async def _finish_detaching(database: Database) -> None:
     """A detach that was cut short can only be finished, and no other one begins before."""
-    async with _outside_transactions(database) as connection:
-        pending = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass AND inhdetachpending"
-        for name in (await connection.execute(text(pending))).scalars().all():
-            await connection.execute(text(f"ALTER TABLE outbox DETACH PARTITION {name} FINALIZE"))
+    async with _outside_transactions(database) as tx:
+        pending = "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'outbox'::regclass AND inhdetachpending"
+        for row in await tx.fetch(pending):
+            await tx.execute(f"ALTER TABLE outbox DETACH PARTITION {row['name']} FINALIZE")
 
 
 async def _move_heads_out(database: Database, day: date) -> None:
@@ -167,20 +164,16 @@ async def _is_droppable(tx: Transaction, log: Log, last: int) -> bool:
 
 async def _detach_and_drop(database: Database, day: date) -> None:
     name = day_table(day)
-    async with _outside_transactions(database) as connection:
-        attached = await connection.execute(text("SELECT relispartition FROM pg_class WHERE oid = to_regclass(:name)"), {"name": name})
-        if attached.scalar_one_or_none():
-            await connection.execute(text(f"ALTER TABLE outbox DETACH PARTITION {name} CONCURRENTLY"))
-        await connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+    async with _outside_transactions(database) as tx:
+        if await tx.fetchval("SELECT relispartition FROM pg_class WHERE oid = to_regclass($1)", name):
+            await tx.execute(f"ALTER TABLE outbox DETACH PARTITION {name} CONCURRENTLY")
+        await tx.execute(f"DROP TABLE IF EXISTS {name}")
 
 
 @asynccontextmanager
-async def _outside_transactions(database: Database) -> AsyncIterator[AsyncConnection]:
+async def _outside_transactions(database: Database) -> AsyncIterator[Transaction]:
     """A connection where each statement commits by itself, as DETACH CONCURRENTLY asks for; one process at a time."""
-    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _DROP_LOCK})
-        try:
-            yield connection
-        finally:
-            await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _DROP_LOCK})
+    async with database.connection() as tx:
+        # the lock goes with the connection
+        await tx.execute("SELECT pg_advisory_lock($1)", _DROP_LOCK)
+        yield tx

@@ -22,9 +22,8 @@ from typing import Any, Final, Generic
 import uvloop
 from fastapi import FastAPI
 from pydantic import ValidationError
-from sqlalchemy import MetaData
 
-from shared import clock, http, idempotency, migrations, retention, telemetry
+from shared import clock, http, idempotency, retention, telemetry
 from shared.backoff import pause
 from shared.consumer import Consumer, Handle, Read, Stuck, read_contract
 from shared.consumer import figures as consumer_figures
@@ -37,6 +36,7 @@ from shared.process import GivenUp, Loop, Process, every
 from shared.relay import Relay
 from shared.relay import figures as outbox_figures
 from shared.runtime import AnyRuntime, Runtime, S, release
+from shared.schema import is_current
 from shared.server import PortTaken
 from shared.timers import TimerLoop, TimerSpec
 
@@ -56,9 +56,10 @@ class Service(Generic[S]):
 
     name: str
     settings: type[S]
-    metadata: MetaData
     migrations: Path
     app: Callable[[Runtime[S]], FastAPI]
+    metadata: object = None
+    """Its tables; nobody here looks at them, and a service that does not name them need not load what they are made of."""
     handle: Callable[[Runtime[S]], Handle] | None = None
     """Makes the handler of consumed events."""
     reads: Collection[type[Event]] | None = None
@@ -86,6 +87,9 @@ def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
     telemetry.configure_logs(service=service.name, version=release(), env=settings.environment, level=settings.log_level)
     telemetry.describe_build(service.name, release())
     if roles == {"migrate"}:
+        # Alembic and SQLAlchemy are for this alone
+        from shared import migrations
+
         migrations.upgrade(service.name, settings.database_url.get_secret_value(), location=service.migrations)
         log.info("database_migrated")
         return
@@ -153,7 +157,7 @@ async def _start(service: Service[Any], runtime: AnyRuntime) -> None:
 
 async def _missing(service: Service[Any], runtime: AnyRuntime) -> str | None:
     try:
-        if not await migrations.is_current(service.name, runtime.database, location=service.migrations):
+        if not await is_current(service.name, runtime.database, location=service.migrations):
             return "schema_not_current"
         if produced_by(service.name):
             await retention.ensure_outbox_days(runtime.database)

@@ -8,14 +8,12 @@ from typing import Final
 from services.intake.app import create_app
 from services.intake.consumer import create_handler
 from services.intake.delivery import deliver, tidy, watch
-from services.intake.models import METADATA
 from services.intake.settings import IntakeSettings
 from shared.service import Service, main
 
 SERVICE: Final = Service(
     name="intake",
     settings=IntakeSettings,
-    metadata=METADATA,
     migrations=Path(__file__).with_name("migrations"),
     app=create_app,
     handle=create_handler,

@@ -28,9 +28,9 @@ OLD = TODAY - timedelta(days=8)
 @pytest.fixture(autouse=True)
 async def old_days(service_database: Database) -> AsyncIterator[None]:
     """Two days past their time; whatever days a test leaves are dropped."""
-    async with service_database.engine.begin() as connection:
+    async with service_database.transaction() as tx:
         for day in (OLD, OLD - timedelta(days=1), OLD - timedelta(days=40)):
-            await retention.create_day(connection, day)
+            await retention.create_day(tx, day)
     yield
     for day in await days(service_database):
         if day < TODAY:
