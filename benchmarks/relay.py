@@ -25,6 +25,7 @@ from shared.kafka.records import encode
 from shared.outbox import Log
 from shared.protocol import partition_of
 from shared.relay import Relay, cursors
+from shared.relay.cursors import Wanted
 
 NAME = "relay"
 ABOUT = "rows/s that the relay carries from the outbox, beside a raw producer's send_batch of the same bytes"
@@ -110,7 +111,7 @@ async def _batches(database: Database) -> dict[Log, list[list[Record]]]:
         for part in range(PARTITIONS):
             log, after = (INTAKE.name, part), 0
             found[log] = []
-            while rows := (await cursors.read(tx, {log: after}, {log: ROWS_PER_BATCH}))[log]:
+            while rows := (await cursors.read(tx, {log: Wanted(after, ROWS_PER_BATCH)}))[log]:
                 found[log].append([(row.key.encode(), row.payload, encode(row)) for row in rows])
                 after = rows[-1].seq
     return found

@@ -55,13 +55,13 @@ class Wakeup:
         """Call after COMMIT."""
         self._event.set()
 
-    async def wait(self, timeout: float) -> None:
-        """Return when called since the last wait, at the latest after `timeout` seconds."""
+    async def wait(self, timeout: float) -> bool:
+        """Return when called since the last wait, at the latest after `timeout` seconds; whether it was called."""
         try:
             async with asyncio.timeout(timeout):
-                await self._event.wait()
+                return await self._event.wait()
         except TimeoutError:
-            return
+            return False
         finally:
             self._event.clear()
 

@@ -81,6 +81,8 @@ class Relay:
                 began = monotonic()
                 try:
                     outcome = await self.round()
+                    if not outcome.rows and outcome.owned < cursors.LOGS_PER_ROUND:
+                        wait = await self._await_work(wait)
                 except Exception as error:
                     if not (isinstance(error, kafka.CLIENT_ERRORS) or is_transient(error)):
                         raise
@@ -91,9 +93,6 @@ class Relay:
                 failures = 0
                 if outcome.rows:
                     wait = self._poll
-                elif outcome.owned < cursors.LOGS_PER_ROUND:
-                    await self._wakeup.wait(wait)
-                    wait = min(2 * wait, self._idle_poll)
                 if outcome.rows < self._rows_per_batch:
                     await pause(stop, began + self._gather - monotonic())
         finally:
@@ -120,17 +119,32 @@ class Relay:
             await self._start_afresh()
         return outcome
 
+    async def _await_work(self, wait: float) -> float:
+        """Return when somebody called or a look finds work; how long to wait the next time.
+
+        A look is one statement without locks, where a round would be a transaction of three.
+        """
+        while not await self._wakeup.wait(wait):
+            wait = min(2 * wait, self._idle_poll)
+            async with self._database.single_statements() as tx:
+                if await cursors.is_work_there(tx, self._claim()):
+                    break
+        return wait
+
     async def close(self) -> None:
         """Let go of the clients."""
         await self._sender.close()
         await self._tails.close()
 
     async def _round(self, tx: Transaction) -> Outcome:
-        owned = await cursors.own(tx, self.name, lease=self._lease, quiet=self._quiet, resting=self._rest.resting(monotonic()))
+        owned = await cursors.own(tx, self._claim())
         if not owned:
             return Outcome()
         parts = Round(tx, self.name, self._sender, self._tails, self._checked, self._quiet, self._rows_per_batch)
         return await parts.carry(owned)
+
+    def _claim(self) -> cursors.Claim:
+        return cursors.Claim(self.name, self._lease, self._quiet, self._rest.resting(monotonic()))
 
     async def _start_afresh(self) -> None:
         """After an error: a new producer, and the tail of every log again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -37,8 +37,6 @@ class Head:
 
     seq: int
     event_id: UUID | None
-    own_id: UUID | None
-    """Event id of our row with the tail's number, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,15 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """The rows of a log behind this number, at most so many; or its head row once more."""
+
+    after: int
+    limit: int
+    is_heartbeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """What a round did to a log."""
 
@@ -62,15 +69,23 @@ class Moved:
     checked: bool
 
 
-async def own(tx: Transaction, me: str, *, lease: timedelta, quiet: timedelta, resting: Collection[Log]) -> list[Owned]:
-    """Lock the cursors of logs that have work and belong to nobody else, those first that waited longest.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which logs a relay may take. A log belongs to another relay while that one's ``lease`` runs; ``resting`` ones are left alone."""
 
-    Work is: rows to send, quiet for too long, or a consumer's nack. A log belongs to another relay while that one's lease runs.
-    """
-    rows = await tx.fetch(
-        """
-        SELECT c.topic, c.part, c.seq, c.floor, c.owner,
-               clock_timestamp() - c.checked_at AS since_checked, clock_timestamp() - c.sent_at AS since_sent
+    me: str
+    lease: timedelta
+    quiet: timedelta
+    resting: Sequence[Log]
+
+    @property
+    def parameters(self) -> tuple[object, ...]:
+        """As `_CLAIMABLE` counts them."""
+        topics, parts = [topic for topic, _ in self.resting], [part for _, part in self.resting]
+        return self.me, self.lease, self.quiet, NACK_LIFE, NACK_PAUSE, topics, parts
+
+
+_CLAIMABLE: Final = """
           FROM outbox_cursor c JOIN outbox_head h USING (topic, part)
          WHERE c.stopped IS NULL
            AND (h.head > c.seq OR c.checked_at IS NULL OR c.checked_at < clock_timestamp() - $3::interval
@@ -82,17 +97,26 @@ async def own(tx: Transaction, me: str, *, lease: timedelta, quiet: timedelta, r
                                                  AND r.rewound_at > clock_timestamp() - $5::interval)))
            AND (c.owner = $1 OR c.owner IS NULL OR c.owned_at < clock_timestamp() - $2::interval)
            AND NOT EXISTS (SELECT FROM unnest($6::text[], $7::smallint[]) r(topic, part) WHERE (r.topic, r.part) = (c.topic, c.part))
-         ORDER BY c.owned_at NULLS FIRST LIMIT $8
+"""
+"""Logs that have work and belong to nobody else. Work is: rows to send, quiet for too long, or a consumer's nack."""
+
+
+async def is_work_there(tx: Transaction, claim: Claim) -> bool:
+    """Whether `own` would find something, were it called now; nothing is locked."""
+    return bool(await tx.fetchval(f"SELECT EXISTS (SELECT {_CLAIMABLE})", *claim.parameters))
+
+
+async def own(tx: Transaction, claim: Claim) -> list[Owned]:
+    """Lock the cursors of logs that can be claimed, those first that waited longest."""
+    rows = await tx.fetch(
+        f"""
+        SELECT c.topic, c.part, c.seq, c.floor, c.owner,
+               clock_timestamp() - c.checked_at AS since_checked, clock_timestamp() - c.sent_at AS since_sent
+        {_CLAIMABLE}
+         ORDER BY c.owned_at NULLS FIRST LIMIT {LOGS_PER_ROUND}
            FOR UPDATE OF c SKIP LOCKED
         """,
-        me,
-        lease,
-        quiet,
-        NACK_LIFE,
-        NACK_PAUSE,
-        [topic for topic, _ in resting],
-        [part for _, part in resting],
-        LOGS_PER_ROUND,
+        *claim.parameters,
     )
     return [
         Owned(
@@ -107,40 +131,47 @@ async def own(tx: Transaction, me: str, *, lease: timedelta, quiet: timedelta, r
     ]
 
 
-async def heads(tx: Transaction, tails: Mapping[Log, int | None]) -> dict[Log, Head]:
-    """The ends of the logs, read after the cursors were locked and the tails read: an older reading could lie below the tail."""
+async def ends(tx: Transaction, logs: Sequence[Log]) -> tuple[dict[Log, Head], dict[Log, list[Known]]]:
+    """The ends of the logs, and what is known of the consumers of each: both as of one moment after the cursors were locked and the tails
+    read. An older head could lie below the tail, and one older than what a consumer tells below that.
+    """
     rows = await tx.fetch(
         """
-        SELECT h.topic, h.part, h.head, h.head_id,
-               CASE WHEN t.seq = h.head THEN h.head_id
-                    ELSE (SELECT o.event_id FROM outbox o WHERE (o.topic, o.part, o.seq) = (h.topic, h.part, t.seq)) END AS own_id
-          FROM outbox_head h JOIN unnest($1::text[], $2::smallint[], $3::bigint[]) t(topic, part, seq) USING (topic, part)
-        """,
-        [topic for topic, _ in tails],
-        [part for _, part in tails],
-        list(tails.values()),
-    )
-    return {(row["topic"], row["part"]): Head(row["head"], row["head_id"], row["own_id"]) for row in rows}
-
-
-async def known(tx: Transaction, logs: Sequence[Log]) -> dict[Log, list[Known]]:
-    """What is known of the consumers of each log."""
-    rows = await tx.fetch(
-        """
-        SELECT k.consumer, k.topic, k.part, k.last_seq, k.last_id, k.expected, clock_timestamp() - k.expected_at AS age,
-               (SELECT min(clock_timestamp() - r.rewound_at) FROM outbox_known r
-                 WHERE (r.topic, r.part, r.rewound_to) = (k.topic, k.part, k.expected)) AS since_same
-          FROM outbox_known k JOIN unnest($1::text[], $2::smallint[]) wanted(topic, part) USING (topic, part)
+        SELECT h.topic, h.part, h.head, h.head_id, k.consumer, k.last_seq, k.last_id, k.expected,
+               clock_timestamp() - k.expected_at AS age,
+               CASE WHEN k.expected IS NOT NULL THEN (
+                 SELECT min(clock_timestamp() - r.rewound_at) FROM outbox_known r
+                  WHERE (r.topic, r.part, r.rewound_to) = (k.topic, k.part, k.expected)) END AS since_same
+          FROM outbox_head h JOIN unnest($1::text[], $2::smallint[]) wanted(topic, part) USING (topic, part)
+               LEFT JOIN outbox_known k ON (k.topic, k.part) = (h.topic, h.part)
         """,
         [topic for topic, _ in logs],
         [part for _, part in logs],
     )
+    heads: dict[Log, Head] = {}
     found: dict[Log, list[Known]] = {log: [] for log in logs}
-    for row in rows:
-        log = (row["topic"], row["part"])
-        nack = None if row["expected"] is None else Nack(row["expected"], row["age"], row["since_same"])
-        found[log].append(Known(row["consumer"], log, row["last_seq"], row["last_id"], nack))
-    return found
+    for topic, part, head, head_id, consumer, last_seq, last_id, expected, age, since_same in rows:
+        log = (topic, part)
+        heads[log] = Head(head, head_id)
+        if consumer is not None:
+            nack = None if expected is None else Nack(expected, age, since_same)
+            found[log].append(Known(consumer, log, last_seq, last_id, nack))
+    return heads, found
+
+
+async def own_ids(tx: Transaction, seqs: Mapping[Log, int | None]) -> dict[Log, UUID]:
+    """The ids of our rows with these numbers, where there are such rows."""
+    rows = await tx.fetch(
+        """
+        SELECT t.topic, t.part, o.event_id
+          FROM unnest($1::text[], $2::smallint[], $3::bigint[]) t(topic, part, seq)
+         CROSS JOIN LATERAL (SELECT event_id FROM outbox o WHERE (o.topic, o.part, o.seq) = (t.topic, t.part, t.seq) LIMIT 1) o
+        """,
+        [topic for topic, _ in seqs],
+        [part for _, part in seqs],
+        list(seqs.values()),
+    )
+    return {(row["topic"], row["part"]): row["event_id"] for row in rows}
 
 
 async def remember_rewinds(tx: Transaction, rewinds: Sequence[Known]) -> None:
@@ -157,8 +188,8 @@ async def remember_rewinds(tx: Transaction, rewinds: Sequence[Known]) -> None:
     )
 
 
-async def read(tx: Transaction, after: Mapping[Log, int], limits: Mapping[Log, int]) -> dict[Log, list[OutboxRow]]:
-    """The next rows of each log, at most its limit and at most what one batch holds."""
+async def read(tx: Transaction, wanted: Mapping[Log, Wanted]) -> dict[Log, list[OutboxRow]]:
+    """The wanted rows of each log, at most what one batch holds."""
     rows = await tx.fetch(
         f"""
         SELECT w.log, n.seq, n.key, n.type, n.event_id, n.previous_id, n.headers, n.payload
@@ -171,12 +202,12 @@ async def read(tx: Transaction, after: Mapping[Log, int], limits: Mapping[Log, i
             WHERE b.bytes_before <= {MAX_PAYLOAD}) n
          ORDER BY w.log, n.seq
         """,
-        [topic for topic, _ in after],
-        [part for _, part in after],
-        list(after.values()),
-        [limits[log] for log in after],
+        [topic for topic, _ in wanted],
+        [part for _, part in wanted],
+        [each.after for each in wanted.values()],
+        [each.limit for each in wanted.values()],
     )
-    logs = list(after)
+    logs = list(wanted)
     found: dict[Log, list[OutboxRow]] = {log: [] for log in logs}
     for number, seq, key, type_, event_id, previous_id, headers, payload in rows:
         log = logs[number - 1]

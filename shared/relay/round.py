@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
 
 from shared import protocol, telemetry
 from shared.database import Transaction
@@ -13,10 +16,13 @@ from shared.kafka.tail import TailReader
 from shared.outbox import Log
 from shared.protocol import HistoryMismatch, OutboxHole, Tail
 from shared.relay import cursors, figures
-from shared.relay.cursors import Head, Known, Moved, Owned
+from shared.relay.cursors import Head, Known, Moved, Owned, Wanted
 from shared.relay.sender import Sender
 
 _log = telemetry.logger()
+
+PORTION: Final = 1_500
+"""Rows that are read at once, about: so much to send keeps this process busy while the database reads as much again."""
 
 
 @dataclass
@@ -53,20 +59,12 @@ class Round:
         outcome = Outcome(owned=len(owned))
         tails = await self._read_tails(owned, outcome)
         logs = [log for log in owned if log.log not in outcome.unread]
-        consumers = await cursors.known(self.tx, [log.log for log in logs])
-        heads = await cursors.heads(self.tx, {log.log: tails[log.log].seq if log.log in tails else None for log in logs})
+        heads, consumers = await cursors.ends(self.tx, [log.log for log in logs])
         logs = await self._check_history(logs, tails, heads, consumers)
         logs = await self._rewind(logs, consumers)
         # a cursor left below the floor would look like work for ever: its rows are dropped, every consumer has them
         logs = [replace(log, seq=protocol.read_after(log.seq, log.floor)) for log in logs]
-        batches = await self._read(logs, heads, consumers)
-        acknowledged = await self.sender.send(batches) if batches else {}
-        outcome.unsent |= batches.keys() - acknowledged.keys()
-        outcome.sent |= acknowledged.keys()
-        for log, last in acknowledged.items():
-            rows = sum(row.seq <= last for row in batches[log])
-            outcome.rows += rows
-            figures.SENT.labels(log[0]).inc(rows)
+        acknowledged = await self._send(self._wanted(logs, heads, consumers), heads, outcome)
         await cursors.advance(self.tx, self.me, [_moved(log, acknowledged, outcome) for log in logs])
         return outcome
 
@@ -90,12 +88,13 @@ class Round:
         self, logs: Sequence[Owned], tails: Mapping[Log, Tail], heads: Mapping[Log, Head], consumers: Mapping[Log, Sequence[Known]]
     ) -> list[Owned]:
         """The logs with their cursors lowered to the tails; those that belong to another history are stopped and left out."""
+        own_ids = await self._own_ids(tails, heads)
         going_on = []
         for log in logs:
             head = heads[log.log]
             cursor: int | HistoryMismatch = log.seq
             if log.log in tails:
-                cursor = protocol.check_tail(log.seq, head.seq, tails[log.log], head.own_id)
+                cursor = protocol.check_tail(log.seq, head.seq, tails[log.log], own_ids.get(log.log))
             known = ((consumer.last_seq, consumer.last_id) for consumer in consumers[log.log])
             verdict = protocol.check_known(known, head.seq, head.event_id) or cursor
             if isinstance(verdict, HistoryMismatch):
@@ -105,6 +104,14 @@ class Round:
                     _log.warning("broker_lost_records", topic=log.log[0], part=log.log[1], from_seq=verdict, to_seq=log.seq)
                 going_on.append(replace(log, seq=verdict))
         return going_on
+
+    async def _own_ids(self, tails: Mapping[Log, Tail], heads: Mapping[Log, Head]) -> Mapping[Log, UUID | None]:
+        """Of each tail, the event id of our row with its number, where that is known; that of the head outlives its row."""
+        if not tails:
+            return {}
+        at_heads = {log: heads[log].event_id for log, tail in tails.items() if tail.seq == heads[log].seq}
+        others = {log: tail.seq for log, tail in tails.items() if log not in at_heads}
+        return {**at_heads, **(await cursors.own_ids(self.tx, others) if others else {})}
 
     async def _rewind(self, logs: Sequence[Owned], consumers: Mapping[Log, Sequence[Known]]) -> list[Owned]:
         """The logs with their cursors lowered to what consumers ask for."""
@@ -122,16 +129,13 @@ class Round:
             await cursors.remember_rewinds(self.tx, rewinds)
         return rewound
 
-    async def _read(
-        self, logs: Sequence[Owned], heads: Mapping[Log, Head], consumers: Mapping[Log, Sequence[Known]]
-    ) -> dict[Log, list[OutboxRow]]:
+    def _wanted(self, logs: Sequence[Owned], heads: Mapping[Log, Head], consumers: Mapping[Log, Sequence[Known]]) -> dict[Log, Wanted]:
         """What to send: the next rows of each log, or the head row once more where a heartbeat is due."""
-        after: dict[Log, int] = {}
-        limits: dict[Log, int] = {}
+        wanted: dict[Log, Wanted] = {}
         for log in logs:
             head = heads[log.log].seq
             if head > log.seq:
-                after[log.log], limits[log.log] = log.seq, self.rows_per_batch
+                wanted[log.log] = Wanted(log.seq, self.rows_per_batch)
             elif protocol.heartbeat_due(
                 cursor=log.seq,
                 head=head,
@@ -140,15 +144,43 @@ class Round:
                 quiet_for=log.since_sent,
                 quiet=self.quiet,
             ):
-                after[log.log], limits[log.log] = head - 1, 1
-        rows = await cursors.read(self.tx, after, limits) if after else {}
-        return {log: found for log, found in rows.items() if await self._is_sendable(log, after[log], found, heads[log].seq, limits[log])}
+                wanted[log.log] = Wanted(head - 1, 1, is_heartbeat=True)
+        return wanted
 
-    async def _is_sendable(self, log: Log, after: int, rows: Sequence[OutboxRow], head: int, limit: int) -> bool:
-        is_heartbeat = limit == 1 and after == head - 1
-        if is_heartbeat and not rows:
+    async def _send(self, wanted: Mapping[Log, Wanted], heads: Mapping[Log, Head], outcome: Outcome) -> dict[Log, int]:
+        """Read and send, portion by portion: while one is sent the database reads the next. Log -> last number that was acknowledged."""
+        sending: list[tuple[Mapping[Log, Sequence[OutboxRow]], asyncio.Task[dict[Log, int]]]] = []
+        acknowledged: dict[Log, int] = {}
+        try:
+            for portion in _portions(wanted, heads):
+                if batches := await self._read(portion, heads):
+                    sending.append((batches, asyncio.create_task(self.sender.send(batches), name="relay-send")))
+            for handed_over, sent in sending:
+                answered = await sent
+                acknowledged |= answered
+                self._note(handed_over, answered, outcome)
+        finally:
+            await _end([sent for _, sent in sending])
+        return acknowledged
+
+    def _note(self, batches: Mapping[Log, Sequence[OutboxRow]], answered: Mapping[Log, int], outcome: Outcome) -> None:
+        outcome.unsent |= batches.keys() - answered.keys()
+        outcome.sent |= answered.keys()
+        for log, last in answered.items():
+            # the rows of a log go on without a hole
+            rows = last + 1 - batches[log][0].seq
+            outcome.rows += rows
+            figures.SENT.labels(log[0]).inc(rows)
+
+    async def _read(self, wanted: Mapping[Log, Wanted], heads: Mapping[Log, Head]) -> dict[Log, list[OutboxRow]]:
+        """The rows of those logs whose rows may be sent."""
+        rows = await cursors.read(self.tx, wanted)
+        return {log: found for log, found in rows.items() if await self._is_sendable(log, wanted[log], found, heads[log].seq)}
+
+    async def _is_sendable(self, log: Log, wanted: Wanted, rows: Sequence[OutboxRow], head: int) -> bool:
+        if wanted.is_heartbeat and not rows:
             return False  # the head row was dropped: every consumer has it
-        verdict = protocol.sendable(after, [row.seq for row in rows], head)
+        verdict = protocol.sendable(wanted.after, [row.seq for row in rows], head)
         if isinstance(verdict, OutboxHole):
             await self._stop(log, "a row is missing from the outbox", number=verdict.expected, head=head, refuse_appends=False)
             return False
@@ -164,3 +196,24 @@ def _moved(log: Owned, acknowledged: Mapping[Log, int], outcome: Outcome) -> Mov
     # a heartbeat sends the head again, which leaves the cursor where it is
     last = max(acknowledged.get(log.log, log.seq), log.seq)
     return Moved(log.log, protocol.advance(log.seq, last, acknowledged=sent), sent=sent, checked=log.log in outcome.checked)
+
+
+def _portions(wanted: Mapping[Log, Wanted], heads: Mapping[Log, Head]) -> Iterator[dict[Log, Wanted]]:
+    """All logs together while there is little to send, a few at a time where there is much."""
+    portion: dict[Log, Wanted] = {}
+    rows = 0
+    for log, each in wanted.items():
+        portion[log] = each
+        rows += min(each.limit, heads[log].seq - each.after)
+        if rows >= PORTION:
+            yield portion
+            portion, rows = {}, 0
+    if portion:
+        yield portion
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """None outlives the round: after an error the producer is thrown away."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import kafka, telemetry
 from shared.kafka.records import OutboxRow, encode
@@ -55,23 +57,68 @@ class Sender:
 
         A log is missing where the send failed or nobody knows whether it did. What did not fit into a batch is left for the next round.
         """
-        answers = await asyncio.gather(*(self._send(log, rows) for log, rows in batches.items()))
-        return {log: last for log, last in zip(batches, answers, strict=True) if last is not None}
-
-    async def _send(self, log: Log, rows: Sequence[OutboxRow]) -> int | None:
-        assert self._producer is not None
-        batch = self._producer.create_batch()
-        last = rows[0].seq - 1
-        for row in rows:
-            if batch.append(key=row.key.encode(), value=row.payload, timestamp=None, headers=encode(row)) is None:
-                break
-            last = row.seq
-        batch.close()
+        under_way: dict[Log, _UnderWay] = {}
         try:
             async with asyncio.timeout(self._timeout):
-                acknowledged = await self._producer.send_batch(batch, self._settings.physical(log[0]), partition=log[1])
-                await acknowledged
-        except kafka.CLIENT_ERRORS as error:
-            _log.warning("batch_not_acknowledged", topic=log[0], part=log[1], from_seq=rows[0].seq, to_seq=last, error=type(error).__name__)
-            return None
-        return last
+                # a topic that the broker does not know holds up no other one
+                await asyncio.gather(*(self._hand_over(topic, logs, under_way) for topic, logs in _by_topic(batches).items()))
+                if under_way:
+                    await asyncio.wait([batch.answer for batch in under_way.values()])
+        except TimeoutError:
+            # whoever has no answer by now counts as not sent
+            _log.warning("broker_does_not_answer", batches=len(batches))
+        finally:
+            for batch in under_way.values():
+                batch.answer.cancel()
+        return {log: batch.last for log, batch in under_way.items() if _is_acknowledged(log, batch)}
+
+    async def _hand_over(self, topic: str, batches: Mapping[Log, Sequence[OutboxRow]], under_way: dict[Log, _UnderWay]) -> None:
+        """Give the batches of a topic to the client, which sends together what it gets together."""
+        assert self._producer is not None
+        for log, rows in batches.items():
+            batch = self._producer.create_batch()
+            last = _fill(batch, rows)
+            try:
+                answer = await self._producer.send_batch(batch, self._settings.physical(topic), partition=log[1])
+            except kafka.CLIENT_ERRORS as error:
+                _log.warning("batches_not_taken", topic=topic, part=log[1], from_seq=rows[0].seq, error=type(error).__name__)
+                return
+            under_way[log] = _UnderWay(rows[0].seq, last, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch, by the numbers of its first and last row."""
+
+    first: int
+    last: int
+    answer: asyncio.Future[object]
+
+
+def _by_topic(batches: Mapping[Log, Sequence[OutboxRow]]) -> dict[str, dict[Log, Sequence[OutboxRow]]]:
+    found: dict[str, dict[Log, Sequence[OutboxRow]]] = {}
+    for log, rows in batches.items():
+        found.setdefault(log[0], {})[log] = rows
+    return found
+
+
+def _fill(batch: BatchBuilder, rows: Sequence[OutboxRow]) -> int:
+    """The number of the last row that the batch took."""
+    last = rows[0].seq - 1
+    for row in rows:
+        if batch.append(key=row.key.encode(), value=row.payload, timestamp=None, headers=encode(row)) is None:
+            break
+        last = row.seq
+    batch.close()
+    return last
+
+
+def _is_acknowledged(log: Log, batch: _UnderWay) -> bool:
+    """Raises what is no trouble of the broker or of the way to it."""
+    error = TimeoutError() if batch.answer.cancelled() else batch.answer.exception()
+    if error is None:
+        return True
+    if not isinstance(error, kafka.CLIENT_ERRORS):
+        raise error
+    _log.warning("batch_not_acknowledged", topic=log[0], part=log[1], from_seq=batch.first, to_seq=batch.last, error=type(error).__name__)
+    return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,8 +19,9 @@ from shared.events.topics import TICKETS
 from shared.kafka import KafkaSettings, topics
 from shared.kafka.records import OutboxRow, encode
 from shared.outbox import Wakeup
+from shared.protocol import QUIET
 from shared.relay import Relay
-from shared.relay.cursors import LOGS_PER_ROUND
+from shared.relay.cursors import LOGS_PER_ROUND, Claim, is_work_there
 from tests.shared.logs import append, cursor_of, cursors_of, events_in, execute, records_in, seqs_in
 from tests.waiting import eventually
 
@@ -97,6 +98,45 @@ async def test_a_round_without_work_writes_nothing(service_database: Database, r
     await carry(relay)
 
     assert await versions() == before
+
+
+async def is_worth_a_round(database: Database, *, me: str, quiet: timedelta = QUIET, resting: Sequence[outbox.Log] = ()) -> bool:
+    async with database.single_statements() as tx:
+        return await is_work_there(tx, Claim(me, timedelta(seconds=5), quiet, resting))
+
+
+async def test_a_look_finds_what_a_round_would_do(service_database: Database, relay_of: MakeRelay) -> None:
+    relay = relay_of()
+    assert await is_worth_a_round(service_database, me=relay.name), "nobody has looked at the broker yet"
+    while any(checked is None for checked in await checked_at(service_database)):
+        await relay.round()
+
+    assert not await is_worth_a_round(service_database, me=relay.name)
+    assert await is_worth_a_round(service_database, me=relay.name, quiet=AT_ONCE)
+
+    await append(service_database, *events_in(LOG[1], 4))
+    assert await is_worth_a_round(service_database, me=relay.name)
+    assert not await is_worth_a_round(service_database, me="another"), "the log is this one's"
+    assert not await is_worth_a_round(service_database, me=relay.name, resting=[LOG])
+
+    await carry(relay)
+    assert not await is_worth_a_round(service_database, me=relay.name)
+    await nack(service_database, expected=3)
+    assert await is_worth_a_round(service_database, me=relay.name)
+    await carry(relay)
+    assert not await is_worth_a_round(service_database, me=relay.name), "it was answered a moment ago"
+
+
+async def test_what_another_process_writes_is_found_by_looking(service_database: Database, relay_of: MakeRelay) -> None:
+    stop = asyncio.Event()
+    run = asyncio.create_task(relay_of().run(stop))
+    await eventually(lambda: checked_at(service_database), lambda found: None not in found)
+
+    await append(service_database, *events_in(LOG[1], 2))
+
+    await eventually(lambda: cursor_of(service_database, LOG), lambda seq: seq == 2)
+    stop.set()
+    await run
 
 
 async def checked_at(database: Database) -> list[Any]:
@@ -203,6 +243,21 @@ async def test_a_missing_row_stops_the_log_but_takes_events(service_database: Da
     async with service_database.transaction() as tx:
         stopped = await tx.fetch("SELECT topic, part FROM outbox_cursor WHERE stopped IS NOT NULL")
     assert [tuple(row) for row in stopped] == [LOG]
+
+
+async def test_a_great_backlog_goes_in_portions_and_a_hole_stops_its_own_log_alone(
+    service_database: Database, kafka: KafkaSettings, relay_of: MakeRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.relay.round.PORTION", 7)
+    for part in range(12):
+        await append(service_database, *events_in(part, 5))
+    await execute(service_database, "DELETE FROM outbox WHERE (topic, part, seq) = ($1, $2, 2)", *LOG)
+
+    sent = await carry(relay_of())
+
+    assert sent == 11 * 5
+    for part in range(12):
+        assert await seqs_in(kafka, (TICKETS.name, part)) == ([] if part == LOG[1] else [1, 2, 3, 4, 5])
 
 
 async def nack(database: Database, expected: int) -> None:
