@@ -20,6 +20,7 @@ from shared.backoff import backoff, pause
 from shared.clock import real_now
 from shared.database import Database, Transaction, is_transient
 from shared.events.topics import PARTITIONS, POSITIONS_TOPIC, produced_by
+from shared.kafka.gathering import Gathering
 from shared.kafka.pulse import Pulse
 from shared.outbox import Log
 from shared.protocol import Report, newest
@@ -29,6 +30,8 @@ _log = telemetry.logger()
 SEND_TIMEOUT: Final = 5.0
 GATHER_MS: Final = 500
 """Milliseconds that reports wait for each other on the broker: each stands for a second or more, and nobody waits for one but a gap."""
+QUIET_MS: Final = 2000
+"""Milliseconds that the broker may wait for the first report where none comes."""
 SILENCE: Final = 30.0
 """Seconds without an answer to a fetch after which the reading client is thrown away."""
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -152,11 +155,12 @@ class PositionsReader:
             for partition, end in (await reader.end_offsets(partitions)).items():
                 reader.seek(partition, end)
         self.is_reading.set()
-        pulse = Pulse(reader)
+        pulse, gathering = Pulse(reader), Gathering(reader, gather_ms=GATHER_MS, quiet_ms=QUIET_MS)
         while not stop.is_set():
             if pulse.silent_for(partitions) > SILENCE:
                 raise TimeoutError("the broker does not answer")
             polled = await reader.getmany(timeout_ms=GATHER_MS, max_records=2000)
+            gathering.answered(with_records=bool(polled))
             found = (parse_report(record.value) for records in polled.values() for record in records)
             reports = [report for report in found if report is not None and report.topic in self._topics]
             if reports:

@@ -277,7 +277,7 @@ class Consumer:
         for state in states.values():
             state.reported()
         try:
-            async with self._database.transaction() as tx:
+            async with self._database.single_statements() as tx:
                 stands = await positions.read(tx, due)
         except Exception as error:
             if not is_transient(error):

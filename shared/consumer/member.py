@@ -21,6 +21,7 @@ from shared.consumer import positions
 from shared.consumer.logstate import LogState
 from shared.database import Database, is_transient
 from shared.events.topics import Topic
+from shared.kafka.gathering import Gathering
 from shared.kafka.pulse import Pulse
 from shared.outbox import Log
 
@@ -29,6 +30,8 @@ _log = telemetry.logger()
 START_TIMEOUT: Final = 60.0
 POLL_TIMEOUT: Final = 10.0
 COMMIT_TIMEOUT: Final = 2.0
+QUIET_MS: Final = 500
+"""Milliseconds that a fetch may stay unanswered while there is nothing: so long may a seek wait for it, too."""
 
 Records = dict[Log, list[ConsumerRecord]]
 
@@ -59,6 +62,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._max_records = max_records
         self._consumer = kafka.new_group_consumer(settings, group=group, instance=f"{group}-{ordinal}")
         self._pulse = Pulse(self._consumer)
+        self._gathering = Gathering(self._consumer, gather_ms=settings.gather_ms, quiet_ms=QUIET_MS)
         self._closing = asyncio.Event()
         self._moved_at = monotonic()
 
@@ -140,6 +144,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 polled = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=self._max_records)
         except kafka.CLIENT_ERRORS as error:
             raise ClientFailed(type(error).__name__) from error
+        self._gathering.answered(with_records=bool(polled))
         if generation != self.generation or not self.ready.is_set():
             # the client's position is behind them now; the database's is not
             self.must_seek = True

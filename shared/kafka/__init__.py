@@ -17,13 +17,11 @@ from aiokafka.errors import KafkaError
 
 from shared import telemetry
 from shared.events.topics import Topic
+from shared.kafka.gathering import AT_ONCE, GATHER_BYTES
 from shared.outbox import Log
 
 CLOSE_TIMEOUT: Final = 3.0
 """Seconds that closing a client may take: a producer with an undeliverable batch would wait for ever."""
-
-GATHER_BYTES: Final = 256 * 1024
-"""So much makes a fetch worth answering at once: about five hundred events, a full transaction of most consumers."""
 
 CLIENT_ERRORS: Final = (KafkaError, OSError, TimeoutError)
 """What a client raises when the broker is away or in trouble."""
@@ -44,7 +42,8 @@ class KafkaSettings:
     rebalance_timeout_ms: int = 10_000
     gather_ms: int = 100
     """So long the broker holds a consumer's fetch back while there are less than `GATHER_BYTES` for it: what arrives meanwhile shares an
-    answer and a transaction. It is the price in latency of one hop when there is little to do; under load the bytes come first."""
+    answer and a transaction. It is the price in latency of one hop when events come one by one; under load the bytes come first, and after
+    a quiet time the first event (`gathering`)."""
 
     def physical(self, topic: str) -> str:
         """The name that a topic has on the broker."""
@@ -111,7 +110,7 @@ def new_reader(settings: KafkaSettings, *, gather_ms: int | None = None) -> AIOK
         enable_auto_commit=False,
         auto_offset_reset="none",
         request_timeout_ms=settings.request_timeout_ms,
-        fetch_min_bytes=1 if gather_ms is None else GATHER_BYTES,
+        fetch_min_bytes=AT_ONCE if gather_ms is None else GATHER_BYTES,
         fetch_max_wait_ms=200 if gather_ms is None else gather_ms,
         **_FETCHING,
     )

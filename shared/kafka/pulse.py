@@ -21,7 +21,7 @@ class Fetching(Protocol):
 
 
 class Pulse:
-    """Of one client. A fetch is answered after `gather_ms` at the latest, so one that asks is heard of all the time."""
+    """Of one client. A fetch is answered after a second or two at the latest, so one that asks is heard of all the time."""
 
     def __init__(self, client: Fetching) -> None:
         self._client = client

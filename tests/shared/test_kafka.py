@@ -15,6 +15,7 @@ from shared import kafka as clients
 from shared.events.envelope import FILLER_TYPE
 from shared.events.topics import INTAKE, NUMBERED, PARTITIONS, POSITIONS_TOPIC, TICKETS
 from shared.kafka import KafkaSettings, topics
+from shared.kafka.gathering import Gathering
 from shared.kafka.records import OutboxRow, encode
 from shared.kafka.tail import TailReader
 from shared.protocol import Tail
@@ -154,3 +155,35 @@ async def test_a_client_of_a_broker_that_is_away_closes(kafka: KafkaSettings) ->
         await producer.start()
 
     await clients.close(producer)
+
+
+async def test_what_comes_after_a_quiet_time_is_fetched_at_once(kafka: KafkaSettings) -> None:
+    """Where events flow the broker would keep the record back for as long as the client waits for it here."""
+    reader = clients.new_reader(kafka, gather_ms=6_000)
+    gathering = Gathering(reader, gather_ms=6_000, quiet_ms=6_000)
+    gathering.answered(with_records=False)
+    await reader.start()
+    reader.assign([kafka.partition(LOG)])
+    reader.seek(kafka.partition(LOG), 0)
+    gathering.answered(with_records=False)
+
+    await send(kafka, encode(row(1)))
+    polled = await reader.getmany(timeout_ms=5_000)
+
+    await clients.close(reader)
+    assert [record.offset for record in polled[kafka.partition(LOG)]] == [0]
+
+
+async def test_where_events_flow_they_are_fetched_together(kafka: KafkaSettings) -> None:
+    reader = clients.new_reader(kafka, gather_ms=1_000)
+    gathering = Gathering(reader, gather_ms=1_000, quiet_ms=6_000)
+    await reader.start()
+    reader.assign([kafka.partition(LOG)])
+    reader.seek(kafka.partition(LOG), 0)
+    gathering.answered(with_records=True)
+
+    await send(kafka, encode(row(1)), encode(row(2)))
+    polled = await reader.getmany(timeout_ms=5_000)
+
+    await clients.close(reader)
+    assert [record.offset for record in polled[kafka.partition(LOG)]] == [0, 1]
