@@ -15,6 +15,7 @@ from services.intake.handlers.notifications import AT_ONCE, LEASE, Attempt, Clai
 from services.intake.mail import locale_of
 from services.intake.sending import Failure, Notification, Postpone
 from services.intake.settings import IntakeSettings
+from services.intake.store import notifications as store
 from shared import clock, telemetry
 from shared.backoff import pause
 from shared.database import is_transient
@@ -38,7 +39,7 @@ async def deliver(runtime: Runtime[IntakeSettings], stop: asyncio.Event) -> None
     carriers = carriers_of(runtime.settings)
     while not stop.is_set():
         try:
-            claimed = await deliver_due(runtime, carriers)
+            claimed = await deliver_due(runtime, carriers) if await _is_due(runtime) else 0
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -47,6 +48,11 @@ async def deliver(runtime: Runtime[IntakeSettings], stop: asyncio.Event) -> None
             continue
         if claimed < AT_ONCE:
             await pause(stop, POLL)
+
+
+async def _is_due(runtime: Runtime[IntakeSettings]) -> bool:
+    async with runtime.database.single_statements() as tx:
+        return await store.is_due(tx, clock.real_now())
 
 
 async def deliver_due(runtime: Runtime[IntakeSettings], carriers: Sequence[Carrier]) -> int:

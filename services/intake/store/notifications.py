@@ -76,6 +76,11 @@ def notification_of(fields: Mapping[str, Any]) -> Notification:
     return Notification(**{**fields, "data": from_json(fields["data"])})
 
 
+async def is_due(tx: Transaction, now: datetime) -> bool:
+    """Whether anything is due that nobody has claimed."""
+    return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM notification WHERE status = 'pending' AND next_attempt_at <= $1)", now))
+
+
 async def claim_due(tx: Transaction, *, limit: int, now: datetime, until: datetime) -> list[Notification]:
     """Notifications that are due, ours until that moment; oldest first. If we die they become due again then."""
     rows = await tx.fetch(
