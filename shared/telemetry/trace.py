@@ -7,8 +7,7 @@ it with `trace(header)`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Final, NamedTuple, Self
 
@@ -51,16 +50,24 @@ class Trace(NamedTuple):
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
-@contextmanager
-def trace(header: str | None = None) -> Iterator[Trace]:
+def trace(header: str | None = None) -> AbstractContextManager[Trace]:
     """Inside the block, logs and events belong to the trace of the header; to a new one when there is none."""
-    received = Trace.parse(header)
-    current = Trace.start() if received is None else received.child()
-    token = _current.set(current)
-    try:
-        yield current
-    finally:
-        _current.reset(token)
+    received = None if header is None else Trace.parse(header)
+    return _Block(Trace.start() if received is None else received.child())
+
+
+class _Block:
+    __slots__ = ("_token", "_trace")
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def __enter__(self) -> Trace:
+        self._token = _current.set(self._trace)
+        return self._trace
+
+    def __exit__(self, *_error: object) -> None:
+        _current.reset(self._token)
 
 
 def traceparent() -> str:
