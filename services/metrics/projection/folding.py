@@ -23,7 +23,7 @@ class Change:
     facts: Mapping[Subject, Facts]
     """New or changed."""
     cells: Mapping[CellKey, Counts]
-    """By how much the counts go up or down, sorted; never by 0."""
+    """By how much the counts go up or down; never by 0."""
     gone: frozenset[State]
     come: frozenset[State]
 
@@ -45,7 +45,7 @@ def fold(known: Mapping[Subject, Facts], told: Iterable[Told]) -> Change:
     changed = {subject: facts for subject, facts in after.items() if facts != known.get(subject)}
     cells = deltas(known, changed)
     gone, come = _states_of(known, changed)
-    return Change(changed, {key: counts for key in sorted(cells) if (counts := without_zeros(cells[key]))}, gone, come)
+    return Change(changed, {key: counts for key, each in cells.items() if (counts := without_zeros(each))}, gone, come)
 
 
 def deltas(before: Mapping[Subject, Facts], after: Mapping[Subject, Facts]) -> dict[CellKey, Counts]:

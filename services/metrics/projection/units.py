@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from services.metrics.buckets import bucket_of
+from services.metrics.buckets import WIDTH_US
 from services.metrics.facts import Dimensions, Moment
 
 TOTAL: Final = "total"
@@ -21,14 +21,14 @@ Unit = tuple[str, str, int, Dimensions, int]
 
 
 class CellKey(NamedTuple):
-    """One cell: a quarter hour for one combination of dimensions. Sorted, keys are the order in which cells are written."""
+    """One cell: a quarter hour for one combination of dimensions."""
 
     bucket: int
     dimensions: Dimensions
 
 
 class RowKey(NamedTuple):
-    """One row of the rollups. Sorted, keys are the order in which rows are written."""
+    """One row of the rollups."""
 
     dimension: str
     value: str
@@ -46,47 +46,48 @@ Part = tuple[Any, ...]
 
 def unit(kpi: str, measure: str, counted: Moment, amount: int = 1) -> Unit:
     """So much of a measure at a moment."""
-    return kpi, measure, bucket_of(counted.at), counted.dimensions, amount
+    _, at, dimensions = counted
+    return kpi, measure, at // WIDTH_US, dimensions, amount
 
 
 def spread(cells: Mapping[CellKey, Counts]) -> dict[RowKey, Counts]:
-    """Cells as rollup rows, sorted, without zeros: the total by all spans, each dimension by hours and days."""
-    quarters, hours, shifts, days = (_Sums() for _ in range(4))
+    """Cells as rollup rows, without zeros: the total by all spans, each dimension by hours and days. Rows may share what they hold."""
+    quarters, hours, shifts, days = (dict[_Place, list[Counts]]() for _ in range(4))
     for (bucket, dimensions), counts in cells.items():
-        quarters.add((TOTAL, "", bucket), counts)
+        quarters.setdefault((TOTAL, "", bucket), []).append(counts)
         hour = bucket - bucket % HOUR
         for dimension, value in zip(DIMENSIONS, dimensions, strict=True):
-            hours.add((dimension, value, hour), counts)
-    for (_, _, bucket), counts in quarters.rows.items():
-        hours.add((TOTAL, "", bucket - bucket % HOUR), counts)
-    for (dimension, value, bucket), counts in hours.rows.items():
-        days.add((dimension, value, bucket - bucket % DAY), counts)
+            hours.setdefault((dimension, value, hour), []).append(counts)
+    of_quarters = _sums(quarters)
+    for (_, _, bucket), counts in of_quarters.items():
+        hours.setdefault((TOTAL, "", bucket - bucket % HOUR), []).append(counts)
+    of_hours = _sums(hours)
+    for (dimension, value, bucket), counts in of_hours.items():
+        days.setdefault((dimension, value, bucket - bucket % DAY), []).append(counts)
         if dimension == TOTAL:
-            shifts.add((TOTAL, "", bucket - bucket % SHIFT), counts)
+            shifts.setdefault((TOTAL, "", bucket - bucket % SHIFT), []).append(counts)
     rows: dict[RowKey, Counts] = {}
-    for span, found in ((QUARTER, quarters), (HOUR, hours), (SHIFT, shifts), (DAY, days)):
-        for (dimension, value, bucket), counts in found.rows.items():
+    for span, sums in ((QUARTER, of_quarters), (HOUR, of_hours), (SHIFT, _sums(shifts)), (DAY, _sums(days))):
+        for (dimension, value, bucket), counts in sums.items():
             if told := without_zeros(counts):
                 rows[RowKey(dimension, value, span, bucket)] = told
-    return {key: rows[key] for key in sorted(rows)}
+    return rows
 
 
-class _Sums:
-    """Counts by dimension, value and bucket. Most rows of a quiet hour have one source: they are that, until a second one is added."""
+_Place = tuple[str, str, int]
+"""Dimension, value, and the first quarter hour."""
 
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str, int], Counts] = {}
-        self._own: set[tuple[str, str, int]] = set()
 
-    def add(self, key: tuple[str, str, int], counts: Counts) -> None:
-        row = self.rows.get(key)
-        if row is None:
-            self.rows[key] = counts
-            return
-        if key not in self._own:
-            self._own.add(key)
-            row = self.rows[key] = {kpi: dict(measures) for kpi, measures in row.items()}
-        add(row, counts)
+def _sums(sources: Mapping[_Place, list[Counts]]) -> dict[_Place, Counts]:
+    """Most rows of a quiet hour have one source: they are that."""
+    return {place: found[0] if len(found) == 1 else _sum(found) for place, found in sources.items()}
+
+
+def _sum(sources: list[Counts]) -> Counts:
+    total = {kpi: dict(measures) for kpi, measures in sources[0].items()}
+    for counts in sources[1:]:
+        add(total, counts)
+    return total
 
 
 def add(counts: Counts, more: Mapping[str, Mapping[str, int]]) -> None:
@@ -101,10 +102,8 @@ def add(counts: Counts, more: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def without_zeros(counts: Counts) -> Counts:
-    """What is not 0 of the counts."""
-    told: Counts = {}
-    for kpi, measures in counts.items():
-        left = {measure: n for measure, n in measures.items() if n} if 0 in measures.values() else measures
-        if left:
-            told[kpi] = left
-    return told
+    """What is not 0 of the counts: the same object, if nothing is."""
+    for measures in counts.values():
+        if not measures or 0 in measures.values():
+            return {kpi: left for kpi, each in counts.items() if (left := {measure: n for measure, n in each.items() if n})}
+    return counts
