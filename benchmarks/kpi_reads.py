@@ -20,7 +20,7 @@ from services.metrics import handlers
 from services.metrics.buckets import WIDTH, WIDTH_US, bucket_of, microseconds
 from services.metrics.projection import DAY as DAY_OF_BUCKETS
 from services.metrics.reduction import read
-from services.metrics.store import generations, log, rollups
+from services.metrics.store import building, generations, log, rollups
 from services.metrics.store.generations import Generation
 from shared.clock import monotonic
 from shared.database import Database, Transaction
@@ -156,11 +156,11 @@ async def fill(database: Database, size: int) -> None:
     async with database.transaction() as tx:
         await tx.execute("SET LOCAL statement_timeout = 0")
         await _fill_month(tx, copies)
-        days = [day for day, _ in await rollups.days(tx, generation.version)]
+        days = [day for day, _ in await building.days(tx, generation.version)]
     for start in range(0, len(days), DAYS_AT_ONCE):
         async with database.transaction() as tx:
             some = days[start : start + DAYS_AT_ONCE]
-            await rollups.roll_up(tx, generation.version, some[0], some[-1] + DAY_OF_BUCKETS)
+            await building.roll_up(tx, generation.version, some[0], some[-1] + DAY_OF_BUCKETS)
     async with database.transaction() as tx:
         await tx.execute("SET LOCAL statement_timeout = 0")
         await _fill_year(tx)
@@ -182,7 +182,8 @@ async def _live(database: Database, generation: Generation, count: int) -> None:
     ]
     for start in range(0, len(entries), LEARNT_AT_ONCE):
         async with database.transaction() as tx:
-            await handlers.learn(tx, generation, await log.append(tx, entries[start : start + LEARNT_AT_ONCE]))
+            cells = await handlers.learn(tx, generation, await log.append(tx, entries[start : start + LEARNT_AT_ONCE]))
+            await rollups.add_cells(tx, generation.version, cells)
 
 
 async def _vacuum(database: Database) -> None:
@@ -233,9 +234,10 @@ _WITHIN: Final = {
       FROM lived
     """,
     "complaint": f"""
-    INSERT INTO complaint (projection_version, ticket, customer_id, topic, opened_at, ended_at, {_DIMENSIONS})
+    INSERT INTO complaint (projection_version, ticket, customer_id, topic, opened_at, ended_at, {_DIMENSIONS}, is_shared)
     SELECT projection_version, ticket || '-' || $2::bigint, customer_id || '-' || $2::bigint, topic, {_within("opened_at")},
-           CASE WHEN ended_at = {_FOREVER} THEN ended_at ELSE {_within("opened_at")} + ended_at - opened_at END, {_DIMENSIONS}
+           CASE WHEN ended_at = {_FOREVER} THEN ended_at ELSE {_within("opened_at")} + ended_at - opened_at END,
+           {_DIMENSIONS}, is_shared
       FROM lived
     """,
 }
@@ -264,9 +266,9 @@ _FURTHER: Final = (
       FROM open_span CROSS JOIN generate_series(1, $1::bigint) month ORDER BY month, since
     """,
     f"""
-    INSERT INTO complaint (projection_version, ticket, customer_id, topic, opened_at, ended_at, {_DIMENSIONS})
+    INSERT INTO complaint (projection_version, ticket, customer_id, topic, opened_at, ended_at, {_DIMENSIONS}, is_shared)
     SELECT projection_version, month || '-' || ticket, month || '-' || customer_id, topic, {_later("opened_at")}, {_later("ended_at")},
-           {_DIMENSIONS}
+           {_DIMENSIONS}, is_shared
       FROM complaint CROSS JOIN generate_series(1, $1::bigint) month
     """,
 )

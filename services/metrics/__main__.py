@@ -9,17 +9,17 @@ from typing import Final
 from services.metrics.app import create_app
 from services.metrics.consumer import make_handler, read
 from services.metrics.models import metadata
-from services.metrics.rebuild import keep_current
+from services.metrics.rebuild import keep_current, workers
 from services.metrics.settings import MetricsSettings
-from shared.runtime import AnyRuntime
+from shared.runtime import Runtime
 from shared.service import Service, main
 
 BATCH: Final = 4_000
 """Events of one transaction when many wait: sums of many events touch hardly more rows than those of few."""
 
 
-async def _keep_figures_current(runtime: AnyRuntime, stop: asyncio.Event) -> None:
-    await keep_current(runtime.database, stop)
+async def _keep_figures_current(runtime: Runtime[MetricsSettings], stop: asyncio.Event) -> None:
+    await keep_current(runtime.database, stop, workers.number(runtime.settings.rebuild_processes))
 
 
 SERVICE: Final = Service(

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from services.metrics import handlers
-from services.metrics.rebuild import RebuildRefused, Rebuilt, rebuild
+from services.metrics.rebuild import RebuildRefused, Rebuilt, rebuild, workers
 from services.metrics.settings import MetricsSettings
 from services.metrics.store import generations, log
 from services.metrics.verification import Difference
@@ -31,6 +31,9 @@ app = typer.Typer(help="Prove the key figures against the event log, or build th
 SHOWN: Final = 50
 """Differences that the table holds; --json holds all."""
 
+Processes = Annotated[
+    int | None, typer.Option(min=1, max=64, help="How many work at once; by default METRICS_REBUILD_PROCESSES, else one a core.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -79,10 +82,10 @@ def verify_command(as_json: AsJson = False) -> None:
 
 
 @app.command("rebuild")
-def rebuild_command(as_json: AsJson = False) -> None:
+def rebuild_command(as_json: AsJson = False, processes: Processes = None) -> None:
     """Build facts and rollups anew from the event log; exit code 1 when the result could not be proved and was given up."""
     try:
-        rebuilt = asyncio.run(_rebuild(is_shown=not as_json))
+        rebuilt = asyncio.run(_rebuild(processes, is_shown=not as_json))
     except RebuildRefused as refused:
         _print_json({"error": str(refused)}) if as_json else Console(stderr=True).print(f"Not rebuilt: {refused}", highlight=False)
         raise typer.Exit(1) from refused
@@ -98,25 +101,30 @@ def rebuild_command(as_json: AsJson = False) -> None:
 
 
 async def _prove() -> Proof:
-    async with _database() as database:
+    async with _database(_settings()) as database:
         return await prove(database)
 
 
-async def _rebuild(*, is_shown: bool) -> Rebuilt:
+async def _rebuild(processes: int | None, *, is_shown: bool) -> Rebuilt:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not is_shown) as shown:
         task = shown.add_task("events")
-        async with _database() as database:
-            return await rebuild(database, lambda read, every: shown.update(task, completed=read, total=every))
+        settings = _settings()
+        async with _database(settings) as database:
+            number = workers.number(processes or settings.rebuild_processes)
+            return await rebuild(database, lambda read, every: shown.update(task, completed=read, total=every), number)
+
+
+def _settings() -> MetricsSettings:
+    try:
+        return MetricsSettings()
+    except ValidationError as error:
+        raise typer.BadParameter("METRICS_DATABASE_URL is not set; locally: set -a; . .aftercare/environment; set +a") from error
 
 
 @asynccontextmanager
-async def _database() -> AsyncIterator[Database]:
-    try:
-        url = MetricsSettings().database_url.get_secret_value()
-    except ValidationError as error:
-        raise typer.BadParameter("METRICS_DATABASE_URL is not set; locally: set -a; . .aftercare/environment; set +a") from error
-    database = Database(url, pool_size=8, application_name="aftercare-kpi")
+async def _database(settings: MetricsSettings) -> AsyncIterator[Database]:
+    database = Database(settings.database_url.get_secret_value(), pool_size=8, application_name="aftercare-kpi")
     try:
         yield database
     finally:

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -104,6 +105,19 @@ kpi_cell = Table(
     postgresql_with={"fillfactor": "85"},
 )
 
+kpi_cell_part = Table(
+    "kpi_cell_part",
+    metadata,
+    Column("projection_version", Integer, nullable=False),
+    Column("bucket", Integer, nullable=False, comment="quarter hours since 1970 UTC"),
+    *(Column(name, Text, nullable=False, comment="empty = none") for name in DIMENSIONS),
+    Column("counts", Text, nullable=False, comment="as in kpi_cell"),
+    Index("kpi_cell_part_bucket", "projection_version", "bucket"),
+    comment="what the pieces of a rebuild give to cells, until they are added up: nobody waits for another who writes the same cell",
+    # a crash of the server empties it, and ends the rebuild as well
+    prefixes=["UNLOGGED"],
+)
+
 open_span = Table(
     "open_span",
     metadata,
@@ -129,6 +143,7 @@ complaint = Table(
     Column("opened_at", BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
     Column("ended_at", BigInteger, nullable=False, comment="the largest number while it is open"),
     *(Column(name, Text, nullable=False, comment="empty = none") for name in DIMENSIONS),
+    Column("is_shared", Boolean, nullable=False, server_default="false", comment="there is another one of the same file on the same topic"),
     Index("complaint_customer", "projection_version", "customer_id"),
     Index("complaint_opened", "projection_version", "opened_at"),
     comment="tickets that are complaints",

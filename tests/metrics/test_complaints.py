@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,9 +14,10 @@ from services.metrics import handlers
 from services.metrics.store import generations, log
 from shared import clock
 from shared.database import Database
-from tests.metrics.builders import DAY, HOUR, START, Story, merged_file, numbered, random_history, unmerged_file, uuid
+from tests.metrics.builders import DAY, HOUR, START, Story, in_batches, merged_file, numbered, random_history, unmerged_file, uuid
 from tests.metrics.conftest import Door
 from tests.metrics.database import recorded
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.postgres, pytest.mark.api]
 
@@ -137,6 +140,44 @@ async def test_a_matter_is_provisional_until_its_window_is_over(door: Door, mana
 
     # the range ended 70 days ago, but its complaint ended 20 days ago
     assert (await is_provisional(19), await is_provisional(21)) == (False, True)
+
+
+async def _marks(database: Database) -> list[tuple[bool, bool]]:
+    """What is noted of each complaint in use, and what is so."""
+    async with database.transaction() as tx:
+        version = (await generations.active(tx)).version
+        query = "SELECT is_shared, count(*) OVER (PARTITION BY customer_id, topic) > 1 FROM complaint WHERE projection_version = $1"
+        return [tuple(row) for row in await tx.fetch(query, version)]
+
+
+async def test_a_complaint_is_marked_while_there_is_another_one_of_its_file_on_its_topic(metrics_database: Database) -> None:
+    chance = random.Random(32)
+    entries = numbered(random_history(32, 150))
+    chance.shuffle(entries)
+
+    for batch in in_batches(entries, chance):
+        await recorded(metrics_database, [batch])
+        assert all(noted == is_so for noted, is_so in await _marks(metrics_database))
+
+    assert set(await _marks(metrics_database)) == {(True, True), (False, False)}
+
+
+async def test_two_that_are_written_at_once_are_both_marked(metrics_database: Database) -> None:
+    events = [*complaint(1).events, *complaint(2, START + DAY).events]
+    first, second = numbered(events)[:1], numbered(events)[1:]
+
+    async with metrics_database.transaction() as tx:
+        await handlers.record(tx, first)
+        other = asyncio.create_task(recorded(metrics_database, [second]))
+        await eventually(lambda: _waits(metrics_database))
+    await other
+
+    assert await _marks(metrics_database) == [(True, True)] * 2
+
+
+async def _waits(database: Database) -> bool:
+    async with database.transaction() as tx:
+        return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"))
 
 
 async def test_the_proof_strings_the_same_matters_together(metrics_database: Database) -> None:

@@ -90,7 +90,7 @@ async def test_figures_that_are_current_are_left_alone(metrics_database: Databas
 @pytest.fixture
 def later() -> tuple[str, ...]:
     """The revisions that came after the release before."""
-    return ("0002*", "0003*", "0004*")
+    return ("0002*", "0003*", "0004*", "0005*", "0006*")
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ async def test_where_nothing_was_logged_there_is_nothing_to_rebuild(installed_be
     assert (generation.version, generation.definitions, generation.as_of) == (1, CURRENT, None)
 
 
-@pytest.mark.parametrize("later", [("0004*",)])
+@pytest.mark.parametrize("later", [("0004*", "0005*", "0006*")])
 async def test_rows_with_one_document_are_taken_over_and_need_no_rebuild(installed_before: str) -> None:
     database = Database(installed_before, pool_size=5, application_name="tests")
     async with database.transaction() as tx:
@@ -164,6 +164,23 @@ async def test_rows_with_one_document_are_taken_over_and_need_no_rebuild(install
         (span, bucket, f'{{"requests": {{"count": {n}}}}}', f'{{"first_response_time": {{"business_ms": {ms}}}}}')
         for span, bucket, n, ms in ((4, 96, 2, 5), (4, 124, 2, 7), (4, 128, 2, 11), (32, 96, 4, 12), (32, 128, 2, 11))
     ]
+
+
+@pytest.mark.parametrize("later", [("0006*",)])
+async def test_complaints_that_share_a_file_and_a_topic_are_marked_without_a_rebuild(installed_before: str) -> None:
+    database = Database(installed_before, pool_size=5, application_name="tests")
+    async with database.transaction() as tx:
+        for ticket, customer, topic in (("A", "1", "leak"), ("B", "1", "leak"), ("C", "1", "noise"), ("D", "2", "leak")):
+            dimensions = "'chat', 'complaint', 'normal', '', '', ''"
+            await tx.execute(f"INSERT INTO complaint VALUES (1, '{ticket}', '{customer}', '{topic}', 0, 1, {dimensions})")
+
+    await asyncio.to_thread(migrations.upgrade, "metrics", installed_before)
+
+    async with database.transaction() as tx:
+        rows = await tx.fetch("SELECT ticket, is_shared FROM complaint ORDER BY ticket")
+        assert (await generations.active(tx)).definitions == CURRENT
+    await database.close()
+    assert [tuple(row) for row in rows] == [("A", True), ("B", True), ("C", False), ("D", False)]
 
 
 async def _kept_current(database: Database) -> None:

@@ -32,11 +32,12 @@ async def record(tx: Transaction, entries: Sequence[Entry]) -> None:
 async def project(tx: Transaction, generation: Generation, entries: Sequence[Entry]) -> None:
     """Let logged entries count in one generation. Repeatable: facts are merged, and rows change only as facts do."""
     cells = await learn(tx, generation, entries)
+    await rollups.add_cells(tx, generation.version, cells)
     await rollups.add(tx, generation.version, projection.spread(cells))
 
 
 async def learn(tx: Transaction, generation: Generation, entries: Sequence[Entry]) -> Mapping[CellKey, Counts]:
-    """Let entries count in facts, states and cells, but not yet in the rollups; what was added to the cells."""
+    """Let entries count in facts and states; by how much that changes the cells, which the caller has to write."""
     told = projection.observed(entries)
     if not told:
         return {}
@@ -47,7 +48,6 @@ async def learn(tx: Transaction, generation: Generation, entries: Sequence[Entry
     change = projection.fold(known, told)
     await facts.save(tx, generation.version, known, change.facts)
     await states.replace(tx, generation.version, change.gone, change.come)
-    await rollups.add_cells(tx, generation.version, change.cells)
     return change.cells
 
 

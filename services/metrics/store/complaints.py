@@ -22,16 +22,13 @@ WITH RECURSIVE walk AS (
    WHERE w.links < {LINKS_FOLLOWED}
 ),
 person AS (SELECT DISTINCT ON (customer_id) customer_id, person FROM walk ORDER BY customer_id, links DESC),
-within AS MATERIALIZED (
-  SELECT coalesce(p.person, c.customer_id) AS person, c.*,
-         p.person IS NULL AND c.customer_id NOT IN (SELECT person FROM person)
-         AND NOT EXISTS (SELECT FROM complaint o
-                          WHERE (o.projection_version, o.customer_id, o.topic) = ($1, c.customer_id, c.topic) AND o.ticket <> c.ticket)
-           AS is_alone
+linked AS MATERIALIZED (SELECT customer_id FROM person UNION SELECT person FROM person),
+asked AS MATERIALIZED (
+  SELECT DISTINCT coalesce(p.person, c.customer_id) AS person, c.topic
     FROM complaint c LEFT JOIN person p USING (customer_id)
    WHERE c.projection_version = $1 AND c.opened_at >= $3 AND c.opened_at < $4
+     AND (c.is_shared OR c.customer_id IN (SELECT customer_id FROM linked))
 ),
-asked AS MATERIALIZED (SELECT DISTINCT person, topic FROM within WHERE NOT is_alone),
 file AS MATERIALIZED (
   SELECT DISTINCT person AS customer_id, person FROM asked WHERE person NOT IN (SELECT customer_id FROM person)
   UNION ALL
@@ -57,7 +54,9 @@ chains AS (
 matter AS (
   SELECT opened_at, complaints, last_ended_at, {_DIMENSIONS} FROM chains WHERE is_first
   UNION ALL
-  SELECT opened_at, 1, ended_at, {_DIMENSIONS} FROM within WHERE is_alone
+  SELECT opened_at, 1, ended_at, {_DIMENSIONS} FROM complaint
+   WHERE projection_version = $1 AND opened_at >= $3 AND opened_at < $4
+     AND NOT (is_shared OR customer_id IN (SELECT customer_id FROM linked))
 )
 """
 """``chains`` has a row per complaint; that of the first one stands for the matter. $2 = the window in microseconds. Most complaints are the

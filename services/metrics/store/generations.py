@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import text
@@ -12,7 +13,7 @@ from sqlalchemy import text
 from shared.database import Database, Transaction, from_json, to_json
 
 DELETED_AT_ONCE: Final = 20_000
-TABLES: Final = ("fact", "kpi_rollup", "kpi_cell", "open_span", "complaint", "customer_alias")
+TABLES: Final = ("fact", "kpi_rollup", "kpi_cell", "kpi_cell_part", "open_span", "complaint", "customer_alias")
 """What a generation consists of."""
 _FACTS_LOCK: Final = 0x6B706966
 """Class of advisory locks of who lets events of a log count in a generation that is being built."""
@@ -29,6 +30,12 @@ class Generation:
     definitions: Mapping[str, int]
     as_of: Mapping[str, int] | None = None
     """Where it stopped, when this release counts by other definitions: it is shown, and nothing is added to it any more."""
+    started_at: datetime | None = None
+    """Tells it from a later one of the same version, when it was given up: its number is free again once its rows are gone."""
+
+
+class GivenUp(Exception):
+    """The generation is not being built any more: what its rebuild still does must not count."""
 
 
 # ------------------------------------------------------------------ for writers and readers
@@ -82,6 +89,22 @@ async def own(tx: Transaction, version: int, logs: Collection[tuple[str, int]]) 
 # ------------------------------------------------------------------ for the rebuild
 
 
+async def join(tx: Transaction, generation: Generation) -> None:
+    """Write to a generation that is being built; nobody gives it up before this transaction ends.
+
+    Raises:
+        GivenUp: somebody did. A worker of a rebuild may outlive it by a moment.
+    """
+    await tx.execute("LOCK TABLE projection IN ROW SHARE MODE")
+    is_built = await tx.fetchval(
+        "SELECT EXISTS (SELECT FROM projection WHERE version = $1 AND status = 'building' AND started_at = $2)",
+        generation.version,
+        generation.started_at,
+    )
+    if not is_built:
+        raise GivenUp(f"projection {generation.version} was given up")
+
+
 @asynccontextmanager
 async def sole_rebuild(database: Database) -> AsyncIterator[bool]:
     """Whether this is the only rebuild; it stays so inside, and ends with the process at the latest."""
@@ -98,14 +121,15 @@ async def sole_rebuild(database: Database) -> AsyncIterator[bool]:
 async def begin(tx: Transaction, definitions: Mapping[str, int]) -> Generation:
     """A new generation. Whoever writes after this transaction writes to it as well, whoever wrote before has committed."""
     await _lock(tx)
-    version = await tx.fetchval(
+    row = await tx.fetchrow(
         """
         INSERT INTO projection (version, status, definitions)
-        SELECT max(version) + 1, 'building', $1::jsonb FROM projection RETURNING version
+        SELECT max(version) + 1, 'building', $1::jsonb FROM projection RETURNING version, started_at
         """,
         to_json(definitions),
     )
-    return Generation(version, False, definitions)
+    assert row is not None
+    return Generation(row["version"], False, definitions, started_at=row["started_at"])
 
 
 async def activate(tx: Transaction, version: int) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from services.metrics import projection
-from services.metrics.facts import Dimensions
 from services.metrics.kpi import DEFINITIONS, Kind
 from services.metrics.projection import DAY, DIMENSIONS, HOUR, QUARTER, SHIFT, TOTAL, CellKey, Counts, RowKey
 from shared.database import Transaction, from_json, to_json
@@ -17,18 +16,19 @@ _OF_CELL: Final = ", ".join(f"c.{name}" for name in DIMENSIONS)
 _OF_OTHER: Final = ", ".join(f"u.{name}" for name in DIMENSIONS)
 _LOCK: Final = 0x6B706963
 """Advisory lock of whoever adds to the counts of a generation: a sum is read and written again, one writer after the other."""
-
+FlatKey = tuple[Any, ...]
+"""A cell's quarter hour and dimensions, side by side."""
 
 LONG: Final = frozenset(definition.id for definition in DEFINITIONS.values() if definition.kind is Kind.DURATION)
 """Figures with hundreds of measures. Rollups hold them in a document of their own: whoever asks for the others need not read them."""
 
 
 async def add(tx: Transaction, version: int, deltas: Mapping[RowKey, Counts]) -> None:
-    """Add to each rollup row; the keys must be sorted. Of the two documents of a row, those are read and written that change."""
+    """Add to each rollup row. Of the two documents of a row, those are read and written that change."""
     if not deltas:
         return
     await _lock(tx, version)
-    told = {key: _apart(counts) for key, counts in deltas.items()}
+    told = {key: apart(counts) for key, counts in deltas.items()}
     held = await tx.fetch(
         """
         SELECT dimension, value, span, bucket, counts, CASE WHEN is_long THEN durations END AS durations FROM kpi_rollup
@@ -50,34 +50,41 @@ async def add(tx: Transaction, version: int, deltas: Mapping[RowKey, Counts]) ->
                u(dimension, value, span, bucket, counts, durations)
          WHERE projection_version = $1 AND (r.dimension, r.value, r.span, r.bucket) = (u.dimension, u.value, u.span, u.bucket)
     """
-    await _write(tx, version, "kpi_rollup", _ROLLUP, update, documents, before.keys())
+    await _write(tx, version, "kpi_rollup", ROLLUP, update, documents, before.keys())
 
 
-_ROLLUP: Final = (*RowKey._fields, "counts", "durations")
+ROLLUP: Final = (*RowKey._fields, "counts", "durations")
 
 
 async def add_cells(tx: Transaction, version: int, deltas: Mapping[CellKey, Counts]) -> None:
-    """Add to each cell; sorted as well."""
+    """Add to each cell."""
     if not deltas:
         return
     await _lock(tx, version)
     flat = {(bucket, *dimensions): counts for (bucket, dimensions), counts in deltas.items()}
-    arrays = "$2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]"
     held = await tx.fetch(
         f"""
-        SELECT bucket, {_CELL}, counts FROM kpi_cell JOIN unnest({arrays}) wanted(bucket, {_CELL}) USING (bucket, {_CELL})
+        SELECT bucket, {_CELL}, counts FROM kpi_cell JOIN unnest({_ARRAYS}) wanted(bucket, {_CELL}) USING (bucket, {_CELL})
          WHERE projection_version = $1
         """,
         version,
         *(list(values) for values in zip(*flat, strict=True)),
     )
     before = {row[:7]: row[7] for row in map(tuple, held)}
-    documents = {key: (_document(before.get(key), counts),) for key, counts in flat.items()}
-    update = f"""
-        UPDATE kpi_cell c SET counts = u.counts FROM unnest({arrays}, $9::json[]) u(bucket, {_CELL}, counts)
-         WHERE projection_version = $1 AND (c.bucket, {_OF_CELL}) = (u.bucket, {_OF_OTHER})
-    """
-    await _write(tx, version, "kpi_cell", ("bucket", *DIMENSIONS, "counts"), update, documents, before.keys())
+    await write_cells(tx, version, {key: _document(before.get(key), counts) for key, counts in flat.items()}, before.keys())
+
+
+_ARRAYS: Final = "$2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]"
+_UPDATE_CELLS: Final = f"""
+    UPDATE kpi_cell c SET counts = u.counts FROM unnest({_ARRAYS}, $9::json[]) u(bucket, {_CELL}, counts)
+     WHERE projection_version = $1 AND (c.bucket, {_OF_CELL}) = (u.bucket, {_OF_OTHER})
+"""
+
+
+async def write_cells(tx: Transaction, version: int, documents: Mapping[FlatKey, str | None], held: Collection[FlatKey]) -> None:
+    """Put documents into cells, of which those ``held`` are there already. Nobody else may write them meanwhile."""
+    told = {key: (document,) for key, document in documents.items()}
+    await _write(tx, version, "kpi_cell", ("bucket", *DIMENSIONS, "counts"), _UPDATE_CELLS, told, held)
 
 
 async def _write(
@@ -98,32 +105,14 @@ async def _write(
         await tx.driver.copy_records_to_table(table, records=new, columns=("projection_version", *columns))
 
 
-async def days(tx: Transaction, version: int) -> list[tuple[int, int]]:
-    """The days (their first buckets) in which a generation has cells, and how many cells."""
-    query = """
-        SELECT bucket - (bucket % $2 + $2) % $2 AS day, count(*) AS cells FROM kpi_cell WHERE projection_version = $1 GROUP BY 1 ORDER BY 1
-    """
-    await tx.execute("SET LOCAL statement_timeout = 0")
-    return [(row["day"], row["cells"]) for row in await tx.driver.fetch(query, version, DAY, timeout=600)]
-
-
-async def roll_up(tx: Transaction, version: int, first: int, until: int) -> None:
-    """Make the rollups of some days anew from their cells. Nobody adds to either before the transaction ends."""
-    await _lock(tx, version)
-    range_ = "projection_version = $1 AND bucket >= $2 AND bucket < $3"
-    await tx.execute(f"DELETE FROM kpi_rollup WHERE {range_}", version, first, until)
-    rows = await tx.fetch(f"SELECT bucket, {_CELL}, counts FROM kpi_cell WHERE {range_}", version, first, until)
-    cells = {CellKey(row[0], Dimensions._make(row[1:7])): from_json(row[7]) for row in rows}
-    made = projection.spread(cells)
-    await tx.driver.copy_records_to_table(
-        "kpi_rollup",
-        records=[(version, *key, *map(to_json, _apart(counts))) for key, counts in made.items()],
-        columns=("projection_version", *_ROLLUP),
-    )
-
-
 async def _lock(tx: Transaction, version: int) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock($1, $2)", _LOCK, version)
+
+
+async def keep_others_out(tx: Transaction, version: int) -> None:
+    """Nobody adds to the counts of a generation before the transaction ends. Any number may hold this together: it is for those who write
+    days of which each is in one hand."""
+    await tx.execute("SELECT pg_advisory_xact_lock_shared($1, $2)", _LOCK, version)
 
 
 def _document(held: str | None, more: Counts) -> str | None:
@@ -137,7 +126,7 @@ def _document(held: str | None, more: Counts) -> str | None:
     return to_json(projection.without_zeros(total))
 
 
-def _apart(counts: Counts) -> tuple[Counts, Counts]:
+def apart(counts: Counts) -> tuple[Counts, Counts]:
     """What goes into the first document of a rollup row, and what into the one of durations."""
     if LONG.isdisjoint(counts):
         return counts, {}
@@ -232,50 +221,69 @@ def _edges(slots: Sequence[int], end: int) -> Iterable[tuple[int, tuple[int, int
 async def _of_rollups(tx: Transaction, found: Found, version: int, kpis: Sequence[str], dimension: str, pieces: Sequence[Piece]) -> None:
     place = "r.projection_version = $1 AND r.dimension = $6 AND r.span = p.span AND r.bucket >= p.first AND r.bucket < p.until"
     group = "ARRAY[]::text[]" if dimension == TOTAL else "ARRAY[r.value]"
-    for column, wanted in (("counts", LONG.isdisjoint), ("durations", LONG.issuperset)):
+    for column, wanted, add_up in (("counts", LONG.isdisjoint, _add_up), ("durations", LONG.issuperset, _add_up_long)):
         of_column = [kpi for kpi in kpis if wanted((kpi,))]
-        await _add_up(tx, found, version, of_column, f"kpi_rollup r ON {place}", group, column, "true", pieces, [dimension])
+        await add_up(tx, found, of_column, _Rows(version, f"kpi_rollup r ON {place}", group, column, "true", pieces, [dimension]))
 
 
 async def _of_cells(tx: Transaction, found: Found, version: int, kpis: Sequence[str], cut: Cut, pieces: Sequence[Piece]) -> None:
     condition, asked = condition_of(cut, first_parameter=6)
     source = "kpi_cell r ON r.projection_version = $1 AND r.bucket >= p.first AND r.bucket < p.until"
-    await _add_up(tx, found, version, kpis, source, group_of(cut), "counts", condition, pieces, asked)
+    await _add_up(tx, found, kpis, _Rows(version, source, group_of(cut), "counts", condition, pieces, asked))
 
 
-async def _add_up(
-    tx: Transaction,
-    found: Found,
-    version: int,
-    kpis: Sequence[str],
-    source: str,
-    group: str,
-    column: str,
-    condition: str,
-    pieces: Sequence[Piece],
-    asked: Sequence[object],
-) -> None:
-    """The documents are read here and not by the database: that takes a fifth of the time."""
-    if not pieces or not kpis:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Documents to add up: where they are, and which."""
+
+    version: int
+    source: str
+    group: str
+    column: str
+    condition: str
+    pieces: Sequence[Piece]
+    asked: Sequence[object]
+
+    async def fetch(self, tx: Transaction, selected: str, grouped: str = "") -> list[Any]:
+        """Slot, group, and what is selected of the documents."""
+        return await tx.fetch(
+            f"""
+            SELECT p.slot, {self.group} AS values, {selected}
+              FROM unnest($2::integer[], $3::smallint[], $4::integer[], $5::integer[]) p(slot, span, first, until)
+              JOIN {self.source}
+             WHERE {self.condition} {grouped}
+            """,
+            self.version,
+            *(list(values) for values in zip(*self.pieces, strict=True)),
+            *self.asked,
+        )
+
+
+async def _add_up(tx: Transaction, found: Found, kpis: Sequence[str], rows: _Rows) -> None:
+    """Short documents come in one piece per group. They are read here and not by the database: that takes a fifth of the time."""
+    if not rows.pieces or not kpis:
         return
-    rows = await tx.fetch(
-        f"""
-        SELECT p.slot, {group} AS values, r.{column}
-          FROM unnest($2::integer[], $3::smallint[], $4::integer[], $5::integer[]) p(slot, span, first, until)
-          JOIN {source}
-         WHERE {condition}
-        """,
-        version,
-        *(list(values) for values in zip(*pieces, strict=True)),
-        *asked,
-    )
-    for slot, values, document in rows:
-        of_group = tuple(values)
+    for slot, values, documents in await rows.fetch(tx, f"'[' || string_agg(r.{rows.column}::text, ',') || ']'", "GROUP BY 1, 2"):
+        of_group, told = tuple(values), from_json(documents)
+        for kpi in kpis:
+            _add(found, (kpi, slot, of_group), [counts[kpi] for counts in told if kpi in counts])
+
+
+async def _add_up_long(tx: Transaction, found: Found, kpis: Sequence[str], rows: _Rows) -> None:
+    """Of long documents, those parts are read that are asked for."""
+    if not rows.pieces or not kpis:
+        return
+    for slot, values, document in await rows.fetch(tx, f"r.{rows.column}"):
         for kpi, measures in told_of(document, kpis):
-            held = found.setdefault((kpi, slot, of_group), measures)
-            if held is not measures:
-                for measure, n in measures.items():
-                    held[measure] = held.get(measure, 0) + n
+            _add(found, (kpi, slot, tuple(values)), [measures])
+
+
+def _add(found: Found, key: tuple[str, int, tuple[str, ...]], told: Sequence[dict[str, int]]) -> None:
+    for measures in told:
+        held = found.setdefault(key, measures)
+        if held is not measures:
+            for measure, n in measures.items():
+                held[measure] = held.get(measure, 0) + n
 
 
 SHORT: Final = 500

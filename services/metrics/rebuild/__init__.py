@@ -2,9 +2,11 @@
 
 From the moment that a new generation exists, `handlers.record` lets every batch count in both. What was logged before is read here, each
 numbered log by its keys, so that what is known of a ticket is written once. A piece and a batch may bring the same event: facts are merged,
-so it counts once. Rollups are made at the end, day by day, from all cells, also from those that the consumer wrote meanwhile. Then the
-verifier compares the new generation with the event log; only without a difference is it activated, in one transaction. The consumer may run
-all the time.
+so it counts once. Cells and rollups are made at the end, day by day, from the parts that all pieces gave, and from what the consumer wrote
+meanwhile. Then the verifier compares the new generation with the event log; only without a difference is it activated, in one transaction.
+The consumer may run all the time.
+
+jobs.py  what there is to do     workers.py  processes that do it     __main__.py  one of them
 
 A release that counts by other definitions finds rows that it must not add to. It shows them as they are, logs what arrives, and
 `keep_current` rebuilds by itself; whichever instance is first does it.
@@ -13,20 +15,22 @@ A release that counts by other definitions finds rows that it must not add to. I
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from services.metrics import handlers
 from services.metrics.projection import DAY
-from services.metrics.reduction import Entry
-from services.metrics.store import generations, log, rollups
-from services.metrics.store.generations import Generation
+from services.metrics.rebuild import jobs, workers
+from services.metrics.rebuild.jobs import Heard, Job, Replay, RollUp
+from services.metrics.rebuild.workers import WorkerFailed
+from services.metrics.store import building, generations, log
+from services.metrics.store.generations import Generation, GivenUp
 from shared import telemetry
 from shared.backoff import pause
-from shared.database import Database, Transaction, is_transient
+from shared.database import Database, is_transient
 
 logger = telemetry.logger()
 
@@ -35,12 +39,16 @@ LOOK_EVERY: Final = 60.0
 CHUNK: Final = 8_000
 """Entries, or cells, of one transaction: a consumer's batch waits at most for one."""
 AT_ONCE: Final = 2
-"""Logs that are read at once: while the database works for one, the other is counted."""
+"""Logs that one process reads at once when it is alone: while the database works for one, the other is counted."""
+FEW: Final = 20_000
+"""Fewer entries are replayed by one process before others would have started."""
 
 Vector = Mapping[str, tuple[int, int]]
 """Per log: how many entries, and the highest number among them."""
 Progress = Callable[[int, int], None]
 """Called with the entries read so far and all that are to be read."""
+Do = Callable[[Job, Heard], Awaitable[None]]
+"""Has a job done."""
 
 
 class RebuildRefused(Exception):
@@ -60,14 +68,14 @@ class Rebuilt:
     entries: int
 
 
-async def keep_current(database: Database, stop: asyncio.Event) -> None:
+async def keep_current(database: Database, stop: asyncio.Event, processes: int = 1) -> None:
     """Whenever the figures in use were built by other definitions than this release's, rebuild them. Runs until told to stop."""
     while not stop.is_set():
         try:
             async with database.transaction() as tx:
                 is_current = (await generations.active(tx)).definitions == handlers.CURRENT
             if not is_current:
-                await _replace_outdated(database)
+                await _replace_outdated(database, processes)
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -75,10 +83,10 @@ async def keep_current(database: Database, stop: asyncio.Event) -> None:
         await pause(stop, LOOK_EVERY)
 
 
-async def _replace_outdated(database: Database) -> None:
+async def _replace_outdated(database: Database, processes: int) -> None:
     logger.info("rebuild_started", reason="definitions_changed")
     try:
-        rebuilt = await rebuild(database, lambda _read, _all: None)
+        rebuilt = await rebuild(database, lambda _read, _all: None, processes)
     except AnotherRebuild:
         logger.info("rebuild_left_to_another_instance")
     except RebuildRefused as refused:
@@ -88,47 +96,40 @@ async def _replace_outdated(database: Database) -> None:
         logger.info("rebuild_finished", projection=rebuilt.version, replaced=rebuilt.replaced, entries=rebuilt.entries)
 
 
-async def rebuild(database: Database, progress: Progress) -> Rebuilt:
+async def rebuild(database: Database, progress: Progress, processes: int = 1) -> Rebuilt:
     """Replace the active generation by one that is built from the event log. What an interrupted rebuild left is cleared away first.
+
+    Args:
+        processes: how many work at once; 1: this one alone.
 
     Raises:
         AnotherRebuild: one is running.
-        RebuildRefused: the event log was not read completely, or the verifier found differences.
+        RebuildRefused: the event log was not read completely, a worker failed, or the verifier found differences.
     """
     async with generations.sole_rebuild(database) as is_sole:
         if not is_sole:
             raise AnotherRebuild("another rebuild is running")
         await clear_away(database)
         try:
-            generation, entries = await build(database, progress)
+            generation, entries = await build(database, progress, processes)
             return Rebuilt(generation.version, await change_over(database, generation), entries)
         finally:
             await clear_away(database)
 
 
-async def build(database: Database, progress: Progress) -> tuple[Generation, int]:
+async def build(database: Database, progress: Progress, processes: int = 1) -> tuple[Generation, int]:
     """A new generation from the event log, and of how many entries it was built. Only the sole rebuild may do this.
 
     Raises:
-        RebuildRefused: the event log was not read completely.
+        RebuildRefused: the event log was not read completely, or a worker failed.
     """
     generation, goal = await _begin(database)
-    with _collecting_seldom():
-        seen = await _replay(database, generation, goal, progress)
+    try:
+        seen = await _replay(database, generation, goal, progress, processes)
+    except (WorkerFailed, GivenUp) as failed:
+        raise RebuildRefused(str(failed)) from failed
     _demand_all_of(goal, seen)
     return generation, sum(entries for entries, _ in seen.values())
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """As services do: a piece is tens of thousands of values that all live until its transaction ends, and looking through them for garbage
-    again and again takes longer than counting them."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 async def change_over(database: Database, generation: Generation) -> int:
@@ -150,56 +151,72 @@ async def _begin(database: Database) -> tuple[Generation, Vector]:
         return generation, await log.vector(tx)
 
 
-async def _replay(database: Database, generation: Generation, goal: Vector, progress: Progress) -> Vector:
-    """Let the whole log count in the generation; what was seen of it. First facts and cells, log by log, then the rollups, day by day."""
+async def _replay(database: Database, generation: Generation, goal: Vector, progress: Progress, processes: int) -> Vector:
+    """Let the whole log count in the generation; what was seen of it. First facts and parts of cells, log by log, then the days."""
     seen: dict[str, tuple[int, int]] = {}
     total = sum(entries for entries, _ in goal.values())
-    waiting = sorted(goal, reverse=True)
 
-    async def replay_logs() -> None:
-        while waiting:
-            name = waiting.pop()
-            topic, _, part = name.rpartition("/")
-            async for piece in _replayed(database, generation, topic, int(part)):
-                entries, highest = seen.get(name, (0, 0))
-                seen[name] = entries + len(piece), max(highest, *(entry.seq for entry in piece))
-                progress(sum(count for count, _ in seen.values()), total)
+    def heard(name: str, more: int, highest: int) -> None:
+        entries, before = seen.get(name, (0, 0))
+        seen[name] = entries + more, max(before, highest)
+        progress(sum(count for count, _ in seen.values()), total)
 
-    async with asyncio.TaskGroup() as running:
-        for _ in range(AT_ONCE):
-            running.create_task(replay_logs())
-    await _roll_up(database, generation)
+    async with _doers(database, generation, 1 if total < FEW else min(processes, len(goal))) as doers:
+        # the longest first, so that nobody is left alone with one at the end
+        logs = sorted(goal, key=lambda name: goal[name])
+        await _share(doers, [(_replay_of(name), partial(heard, name)) for name in logs])
+        await _share(doers, [(job, _unheard) for job in await _days(database, generation)])
     return seen
 
 
-async def _replayed(database: Database, generation: Generation, topic: str, part: int) -> AsyncIterator[Sequence[Entry]]:
-    """One numbered log, in pieces that count."""
-    async with log.snapshot(database) as reading:
-        async for piece in log.entries_of(reading, topic, part, CHUNK):
-            async with _patient(database) as tx:
-                await handlers.learn(tx, generation, piece)
-            yield piece
+def _replay_of(name: str) -> Replay:
+    topic, _, part = name.rpartition("/")
+    return Replay(topic, int(part), CHUNK)
+
+
+def _unheard(_entries: int, _highest: int) -> None:
+    """Days are not told of one by one."""
 
 
 @asynccontextmanager
-async def _patient(database: Database) -> AsyncIterator[Transaction]:
-    """A transaction that PostgreSQL does not give up while this process counts, however little of a busy machine it gets."""
-    async with database.transaction() as tx:
-        await tx.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
-        yield tx
+async def _doers(database: Database, generation: Generation, processes: int) -> AsyncIterator[Sequence[Do]]:
+    """Who does the jobs: processes, or tasks of this one."""
+    if processes > 1:
+        async with workers.hired(database, generation, processes) as hired:
+            yield [worker.do for worker in hired]
+    else:
+        with jobs.collecting_seldom():
+            yield [partial(jobs.do, database, generation)] * AT_ONCE
 
 
-async def _roll_up(database: Database, generation: Generation) -> None:
+async def _share(doers: Sequence[Do], waiting: list[tuple[Job, Heard]]) -> None:
+    """Have all jobs done, from the end of the list; the first failure ends it."""
+
+    async def work(do: Do) -> None:
+        while waiting:
+            await do(*waiting.pop())
+
+    try:
+        async with asyncio.TaskGroup() as running:
+            for do in doers:
+                running.create_task(work(do))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+
+
+async def _days(database: Database, generation: Generation) -> list[Job]:
+    """Days with about so many cells at once."""
     async with database.transaction() as tx:
-        days = await rollups.days(tx, generation.version)
+        days = await building.days(tx, generation.version)
+    found: list[Job] = []
     cells, first = 0, None
     for number, (day, in_day) in enumerate(days):
         first = day if first is None else first
         cells += in_day
         if cells >= CHUNK or number == len(days) - 1:
-            async with _patient(database) as tx:
-                await rollups.roll_up(tx, generation.version, first, day + DAY)
+            found.append(RollUp(first, day + DAY))
             cells, first = 0, None
+    return found
 
 
 def _demand_all_of(goal: Vector, seen: Vector) -> None:
