@@ -185,11 +185,15 @@ class Case:
         key = f"{self._number}-{action}-{self._cases.random.getrandbits(64):016x}"
         caller = self._cases.staff.caller(self._seen["assignee"])
         match = f'"{self._seen["version"]}"'
-        return await caller.send("POST", f"/v1/tickets/{self._number}/actions", {"action": action, "params": params}, key=key, match=match)
+        body = {"action": action, "params": params}
+        try:
+            return await caller.send("POST", f"/v1/tickets/{self._number}/actions", body, key=key, match=match)
+        except GaveUp:
+            self._cases.ledger.unanswered[self._number, action] += 1
+            raise
 
     def _note(self, action: str, ticket: dict[str, Any], params: Mapping[str, Any]) -> None:
         self._seen = ticket
         ledger = self._cases.ledger
         ledger.done["actions"] += 1
-        public = action == "reply"
-        ledger.actions.append(Action(ticket["number"], action, ticket["version"], ticket["episode"], params.get("into"), public))
+        ledger.actions.append(Action(ticket["number"], action, ticket["version"], ticket["episode"], params.get("into")))

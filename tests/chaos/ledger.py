@@ -48,7 +48,6 @@ class Action:
     """Of the ticket afterwards."""
     episode: int
     into: str | None = None
-    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,8 @@ class Ledger:
     entries: dict[int, Entry] = field(default_factory=dict)
     by_reference: dict[str, Entry] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
+    unanswered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(ticket, action) of actions whose caller lost patience: each may have happened or not."""
     answers: dict[str, Given] = field(default_factory=dict)
     """First acknowledged answer by token."""
     reopened: set[tuple[str, int]] = field(default_factory=set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 import pytest
@@ -13,8 +14,11 @@ from tests.chaos.story import MARK, Story
 pytestmark = pytest.mark.pure
 
 
-def reckoned(ledger: Ledger, resolutions: dict[bytes, tuple[str, int]] | None = None) -> dict[str, tuple[int, int | None]]:
-    return {figure.kpi: (figure.n, figure.numerator) for figure in figures(ledger, set(), resolutions or {})}
+def reckoned(
+    ledger: Ledger, resolutions: dict[bytes, tuple[str, int]] | None = None, unseen: Counter[tuple[str, str]] | None = None
+) -> dict[str, tuple[int, int | None]]:
+    found = figures(ledger, set(), unseen or Counter(), resolutions or {})
+    return {figure.kpi: (figure.n, figure.numerator) for figure in found}
 
 
 def acknowledged(ledger: Ledger, story: Story, count: int) -> None:
@@ -36,7 +40,7 @@ def test_a_request_without_an_acknowledgement_is_not_promised() -> None:
 def test_a_merged_ticket_is_no_ticket_and_its_reply_no_response() -> None:
     ledger = Ledger()
     acknowledged(ledger, Story(Random(1), ledger, "t"), 3)
-    ledger.actions += [Action("AS-1", "reply", 2, 0, public=True), Action("AS-2", "merge", 2, 0, into="AS-1")]
+    ledger.actions += [Action("AS-1", "reply", 2, 0), Action("AS-2", "merge", 2, 0, into="AS-1")]
 
     assert reckoned(ledger)["tickets_opened"] == (2, None)
     assert reckoned(ledger)["first_response_time"] == (1, None)
@@ -49,6 +53,16 @@ def test_a_resolution_is_reopened_once_whoever_says_so() -> None:
     ledger.answers["token"] = Given("token", {"Q0": 1, "Y1": "no"})
 
     assert reckoned(ledger, {digest("token"): ("AS-1", 1)})["reopen_rate"] == (2, 1)
+
+
+def test_what_happened_before_its_caller_lost_patience_counts() -> None:
+    ledger = Ledger()
+    acknowledged(ledger, Story(Random(1), ledger, "t"), 3)
+    ledger.actions += [Action("AS-1", "reply", 2, 0), Action("AS-1", "resolve", 3, 1)]
+    unseen = Counter({("AS-1", "resolve"): 1, ("AS-2", "reply"): 1, ("AS-3", "merge"): 1, ("AS-2", "resolve"): 0})
+    found = reckoned(ledger, unseen=unseen)
+
+    assert (found["tickets_resolved"], found["first_response_time"], found["tickets_opened"]) == ((2, None), (2, None), (2, None))
 
 
 def test_scores_are_those_of_the_overall_question() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from shared.clock import monotonic, real_now
 from tests.chaos.ledger import Ledger
-from tests.chaos.reconcile.accepted import REQUESTS
+from tests.chaos.reconcile.accepted import REQUESTS, acknowledged_actions, unseen_actions
 from tests.chaos.reconcile.check import World
 from tests.chaos.reconcile.effects import INVITATIONS
 from tests.chaos.wire import Caller, Patience, Wire
@@ -45,7 +46,7 @@ class Figure:
 
 async def from_ledger(world: World) -> Found:
     """The figures that the world outside can reckon by itself come out as it reckons them."""
-    expected = list(figures(world.ledger, await _unseen(world), await _resolutions(world)))
+    expected = list(figures(world.ledger, await _unseen(world), await unseen_actions(world), await _resolutions(world)))
     answered = await _answered(world)
     found = []
     for figure in expected:
@@ -69,17 +70,21 @@ async def from_feedback(world: World) -> Found:
     return len(asked), found
 
 
-def figures(ledger: Ledger, unseen: AbstractSet[int], resolutions: Mapping[bytes, tuple[str, int]]) -> Iterator[Figure]:
+def figures(
+    ledger: Ledger, unseen: AbstractSet[int], unseen_acts: Counter[tuple[str, str]], resolutions: Mapping[bytes, tuple[str, int]]
+) -> Iterator[Figure]:
     """By arithmetic over what was acknowledged.
 
     Args:
         unseen: entries that were accepted although their acknowledgement was never seen.
+        unseen_acts: how often which action happened to which ticket although its acknowledgement was never seen.
         resolutions: (ticket, episode) that a survey is about, by the SHA-256 of its token.
     """
     accepted = [entry for entry in ledger.entries.values() if entry.is_acknowledged or entry.number in unseen]
-    merged = {action.number for action in ledger.actions if action.action == "merge"}
-    resolved = sum(action.action == "resolve" for action in ledger.actions)
-    replied = {action.number for action in ledger.actions if action.action == "reply" and action.public}
+    acts = acknowledged_actions(ledger) + unseen_acts
+    merged = {number for number, name in acts if name == "merge"}
+    resolved = sum(count for (_, name), count in acts.items() if name == "resolve")
+    replied = {number for number, name in acts if name == "reply"}
     yield Figure("requests", len(accepted))
     yield Figure("tickets_opened", sum(entry.opens for entry in accepted) - len(merged))
     yield Figure("tickets_resolved", resolved)
