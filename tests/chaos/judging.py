@@ -90,13 +90,13 @@ def judge(name: str, seed: int, limit: float = LIMIT) -> Verdict:
 
 def command_of(name: str, seed: int, report: Path) -> list[str]:
     """What runs."""
-    bug = () if name == NO_BUG else ("--mutant", name)
+    bug = () if name == NO_BUG else ("--mutant", name, "--patience", f"{PATIENCE:g}")
     mutants = MUTANTS.values() if name == NO_BUG else [MUTANTS[name]]
     rate = RATE if name == NO_BUG else MUTANTS[name].rate
     faults = dict.fromkeys(fault for mutant in mutants for fault in mutant.faults)
     return [
         *(sys.executable, "-m", "tests.chaos", "--seed", str(seed), "--json", str(report), *bug),
-        *("--seconds", f"{SECONDS:g}", "--rate", f"{rate:g}", "--faults", ",".join(faults), "--patience", f"{PATIENCE:g}"),
+        *("--seconds", f"{SECONDS:g}", "--rate", f"{rate:g}", "--faults", ",".join(faults)),
     ]
 
 
