@@ -93,6 +93,35 @@ def test_batches_are_as_fair_as_one_ticket_after_the_other(moments: list[object]
     assert max(counts) - min(counts) <= 1
 
 
+def run_anew(
+    teams: Sequence[Team],
+    skills: Sequence[Skill],
+    staff: Sequence[Agent],
+    loads: dict[str, int],
+    work: list[Work],
+    gone: Sequence[set[str]],
+) -> list[Decision]:
+    """A roster for each ticket: nothing is remembered but what was given."""
+    people, load, found = {agent.id: agent for agent in staff}, Counter(loads), []
+    for each, without in zip(work, gone, strict=False):
+        roster = Roster(teams, skills, people.values(), load)
+        found.append(roster.place(each, NOON, without=without))
+        people |= {id: replace(people[id], given_at=at) for id, at in roster.given.items()}
+        load.update(roster.given.keys())
+    return found
+
+
+@given(TEAMS, SKILLS, STAFF, LOADS, st.lists(WORK, max_size=12), st.lists(st.sets(st.sampled_from(IDS), max_size=2), min_size=12))
+def test_what_a_roster_remembers_changes_no_decision(
+    teams: list[Team], skills: list[Skill], staff: list[Agent], loads: dict[str, int], work: list[Work], gone: list[set[str]]
+) -> None:
+    roster = Roster(teams, skills, staff, loads)
+
+    decisions = [roster.place(each, NOON, without=without) for each, without in zip(work, gone, strict=False)]
+
+    assert decisions == run_anew(teams, skills, staff, loads, work, gone)
+
+
 @given(TEAMS, SKILLS, STAFF, LOADS, st.lists(WORK, max_size=12))
 def test_only_who_is_there_able_and_has_room_gets_work(
     teams: list[Team], skills: list[Skill], staff: list[Agent], loads: dict[str, int], work: list[Work]

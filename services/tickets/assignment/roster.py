@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.tickets.assignment.routing import TeamVerdict, route
+from services.tickets.assignment.routing import Route, TeamVerdict, route
 from services.tickets.assignment.staff import Agent, Distribution, Skill, Team, Work
-from services.tickets.assignment.turns import Verdict, turn
+from services.tickets.assignment.turns import Turn, Turns, Verdict, line
 
 ROUND_ROBIN: Final = "round_robin"
 DEDICATED: Final = "dedicated"
@@ -44,6 +44,9 @@ class Roster:
         self.agents: dict[str, Agent] = {agent.id: agent for agent in agents}
         self._loads: dict[str, int] = dict(loads or {})
         self._given: dict[str, datetime] = {}
+        self._routes: dict[Work, Route] = {}
+        self._turns: dict[tuple[str, str, tuple[str, ...]], Turns] = {}
+        """Of each team, for work of each tier that needs the same; asked for very often, so they are kept while they hold."""
         self._newest = max((agent.given_at for agent in self.agents.values() if agent.given_at is not None), default=None)
 
     @property
@@ -55,17 +58,37 @@ class Roster:
         """Find a team, unless one is given, and in it the agent whose turn it is."""
         verdicts: Mapping[str, TeamVerdict] = {}
         if team is None:
-            found = route(work, self.teams.values())
+            found = self._route(work)
             team, verdicts = found.team, found.verdicts
         if team is None:
             return Decision(teams=verdicts)
         needed = self.needed(work)
-        chosen = turn(work, self.members(team), needed=needed, loads=self._loads, without=without)
-        if chosen.agent is None or self.teams[team].distribution is Distribution.BY_HAND or not self.teams[team].is_active:
-            waiting = {id: Verdict.LATER_TURN if verdict is Verdict.CHOSEN else verdict for id, verdict in chosen.verdicts.items()}
+        chosen = self._turn(team, work, needed, without)
+        if chosen.agent is None:
+            return Decision(team, needed=needed, teams=verdicts, candidates=chosen.verdicts)
+        if self.teams[team].distribution is Distribution.BY_HAND or not self.teams[team].is_active:
+            waiting = {**chosen.verdicts, chosen.agent: Verdict.LATER_TURN}
             return Decision(team, needed=needed, teams=verdicts, candidates=waiting)
         self.give(chosen.agent, at)
         return Decision(team, chosen.agent, DEDICATED if chosen.is_dedicated else ROUND_ROBIN, needed, verdicts, chosen.verdicts)
+
+    def _route(self, work: Work) -> Route:
+        found = self._routes.get(work)
+        if found is None:
+            found = self._routes[work] = route(work, self.teams.values())
+        return found
+
+    def _turn(self, team: str, work: Work, needed: tuple[str, ...], without: Collection[str]) -> Turn:
+        if without:
+            return self._line(team, work, needed, without).turn(self._given)
+        key = team, work.tier, needed
+        found = self._turns.get(key)
+        if found is None:
+            found = self._turns[key] = self._line(team, work, needed)
+        return found.turn(self._given)
+
+    def _line(self, team: str, work: Work, needed: tuple[str, ...], without: Collection[str] = ()) -> Turns:
+        return Turns(line(work, self.members(team), needed=needed, loads=self._loads, without=without))
 
     def needed(self, work: Work) -> tuple[str, ...]:
         """Skills without which the work cannot be done."""
@@ -85,6 +108,7 @@ class Roster:
         """Note that an agent was given a ticket: everybody else of this roster comes before him now."""
         at = at if self._newest is None else max(at, self._newest + _TICK)
         self._newest = at
-        self.agents[id] = replace(self.agents[id], given_at=at)
-        self._loads[id] = self._loads.get(id, 0) + 1
         self._given[id] = at
+        load = self._loads[id] = self._loads.get(id, 0) + 1
+        if load == self.agents[id].capacity:
+            self._turns.clear()  # another verdict on him, and perhaps on others

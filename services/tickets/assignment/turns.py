@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from heapq import heapify, heapreplace
 from typing import Final
 
 from services.tickets.assignment.staff import Agent, Presence, Work
@@ -40,21 +41,46 @@ class Turn:
     verdicts: Mapping[str, Verdict]
 
 
-def turn(
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Who of a team may be given one kind of work, whoever's turn it is; the verdicts are those while nobody is chosen."""
+
+    agents: tuple[Agent, ...]
+    is_dedicated: bool
+    verdicts: Mapping[str, Verdict]
+
+
+def line(
     work: Work, agents: Iterable[Agent], *, needed: Collection[str] = (), loads: Mapping[str, int], without: Collection[str] = ()
-) -> Turn:
-    """Choose among the agents of one team; ``without`` those who gave the ticket away, ``loads`` being the open tickets of each agent."""
+) -> Line:
+    """Compare the agents of one team; ``without`` those who gave the ticket away, ``loads`` being the open tickets of each agent."""
     known = {agent.id: agent for agent in agents}
     verdicts = {id: _verdict(agent, work, needed, loads.get(id, 0), without) for id, agent in sorted(known.items())}
     able = [known[id] for id, verdict in verdicts.items() if verdict is Verdict.LATER_TURN]
     dedicated = [agent for agent in able if agent.tiers]
     if dedicated:
         verdicts.update({agent.id: Verdict.NOT_DEDICATED for agent in able if not agent.tiers})
-    if not able:
-        return Turn(None, False, verdicts)
-    chosen = min(dedicated or able, key=lambda agent: (agent.given_at or _NEVER, agent.id)).id
-    verdicts[chosen] = Verdict.CHOSEN
-    return Turn(chosen, bool(dedicated), verdicts)
+    return Line(tuple(dedicated or able), bool(dedicated), verdicts)
+
+
+class Turns:
+    """The turns of a line, one after the other, each found without asking everybody again."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._waiting = [(agent.given_at or _NEVER, agent.id) for agent in line.agents]
+        heapify(self._waiting)
+
+    def turn(self, given: Mapping[str, datetime]) -> Turn:
+        """Whose turn it is, after those who were ``given`` something meanwhile, and when."""
+        waiting, verdicts = self._waiting, self._line.verdicts
+        if not waiting:
+            return Turn(None, False, verdicts)
+        # whoever was given something comes later than he stands here
+        while given.get(waiting[0][1], waiting[0][0]) != waiting[0][0]:
+            heapreplace(waiting, (given[waiting[0][1]], waiting[0][1]))
+        chosen = waiting[0][1]
+        return Turn(chosen, self._line.is_dedicated, {**verdicts, chosen: Verdict.CHOSEN})
 
 
 def _verdict(agent: Agent, work: Work, needed: Collection[str], load: int, without: Collection[str]) -> Verdict:
