@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from services.intake.carriers.carrier import Carried, Delivered, Letter, TryAgain
-from services.intake.carriers.composing import written
+from services.intake.carriers.composing import compose
 from services.intake.mail import Letterhead
 
 
@@ -28,24 +28,24 @@ class Maildir:
         return await asyncio.to_thread(lambda: [self._write(letter) for letter in letters])
 
     def _write(self, letter: Letter) -> Carried:
-        mail = written(letter, self._letterhead)
+        mail = compose(letter, self._letterhead)
         if isinstance(mail, TryAgain):
             return mail
         name = f"{letter.event_id.hex}.aftercare"
         try:
             try:
-                self._put(name, mail)
+                self._put(name, mail.content)
             except FileNotFoundError:
                 self._make_folders()
-                self._put(name, mail)
+                self._put(name, mail.content)
         except OSError as error:
             return TryAgain(type(error).__name__)
         return Delivered()
 
-    def _put(self, name: str, mail: bytes) -> None:
+    def _put(self, name: str, content: bytes) -> None:
         unfinished = f"{self._folder}/tmp/{name}"
         with open(unfinished, "wb") as file:
-            file.write(mail)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, f"{self._folder}/new/{name}")

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from services.intake.carriers.carrier import Carried, Delivered, Letter, NotTried, TryAgain
-from services.intake.carriers.composing import composed, written
+from services.intake.carriers.composing import Composed, compose
 from services.intake.carriers.pace import Pace
 from services.intake.mail import Letterhead
 from services.intake.sending import Failure
@@ -74,15 +74,11 @@ class Smtp:
         return await self._hand_over(client, letter)
 
     async def _hand_over(self, client: aiosmtplib.SMTP, letter: Letter) -> Carried:
-        takes_bytes = letter.address.isascii() and self._sender.isascii() and client.supports_extension("8bitmime")
-        mail = written(letter, self._letterhead) if takes_bytes else composed(letter, self._letterhead)
+        mail = compose(letter, self._letterhead)
         if isinstance(mail, TryAgain):
             return mail
         try:
-            if isinstance(mail, bytes):
-                await client.sendmail(self._sender, [letter.address], mail, mail_options=["BODY=8BITMIME"])
-            else:
-                await client.send_message(mail, sender=self._sender, recipients=[letter.address])
+            await self._send(client, mail, letter.address)
         except aiosmtplib.SMTPNotSupported:
             return Failure.UNDELIVERABLE
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -98,6 +94,13 @@ class Smtp:
             return TryAgain(type(error).__name__, may_have_left=True)
         self._pace.is_well()
         return Delivered()
+
+    async def _send(self, client: aiosmtplib.SMTP, mail: Composed, address: str) -> None:
+        """As it is already written out, unless the server, or an address that is not ASCII, wants another form."""
+        if address.isascii() and self._sender.isascii() and client.supports_extension("8bitmime"):
+            await client.sendmail(self._sender, [address], mail.content, mail_options=["BODY=8BITMIME"])
+        else:
+            await client.send_message(mail.message, sender=self._sender, recipients=[address])
 
     def _refused(self, code: int) -> Carried:
         if code == _CLOSING:

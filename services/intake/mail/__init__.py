@@ -3,11 +3,11 @@
 wording.py   subject, text and HTML from the templates
 checking.py  whether a wording of the organisation's own may be sent
 letter.py    the mail itself
-wire.py      its headers and bodies, byte by byte
+headers.py   how its headers are made
 """
 
 from services.intake.mail.checking import MAX_WORDING, faults
-from services.intake.mail.letter import compose, message_id, written
+from services.intake.mail.letter import compose, message_id
 from services.intake.mail.wording import Letterhead, Words, locale_of, wording_of_release, write
 
-__all__ = ["MAX_WORDING", "Letterhead", "Words", "compose", "faults", "locale_of", "message_id", "wording_of_release", "write", "written"]
+__all__ = ["MAX_WORDING", "Letterhead", "Words", "compose", "faults", "locale_of", "message_id", "wording_of_release", "write"]

@@ -1,59 +1,36 @@
-"""The mail itself. Message-ID and date derive from the event that asked for it, so the same message sent twice is the same mail.
-
-It is written out by hand for a server that takes bytes, which nearly all do; `compose` makes the message of the standard library, which can
-be turned into what the others take, in ten times the time.
-"""
+"""The mail itself. Message-ID and date derive from the event that asked for it, so the same message sent twice is the same mail."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from email.message import EmailMessage
-from email.policy import SMTP, Policy
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
+from typing import Final
 
-from services.intake.mail import wire
+from services.intake.mail.headers import POLICY
 from services.intake.mail.wording import Letterhead, Words, locale_of, opt_out_link, write
 from services.intake.sending import Notification
 
-
-@dataclass(frozen=True)
-class _Letter:
-    """``own`` are the headers that only machines read."""
-
-    people: dict[str, str]
-    own: dict[str, str]
-    words: Words
-    locale: str
-    boundary: str
+_LONGEST_LINE: Final = 900
+"""Bytes; SMTP allows 998."""
 
 
 def compose(notification: Notification, address: str, letterhead: Letterhead, wording: str | None = None) -> EmailMessage:
     """The mail for a notification of a kind that `sending.KINDS` knows; ``wording`` as in `write`."""
-    letter = _letter(notification, address, letterhead, wording)
-    mail = EmailMessage(policy=SMTP)
-    for name, value in letter.people.items():
-        mail[name] = value
-    for name, value in letter.own.items():
-        mail[name] = _Own(name, value) if wire.is_plain(value) else value
-    mail.set_content(letter.words.text, cte=wire.transfer_encoding(letter.words.text))
-    mail.add_alternative(letter.words.html, subtype="html", cte=wire.transfer_encoding(letter.words.html))
+    words = write(notification, letterhead, wording)
+    mail = EmailMessage(policy=POLICY)
+    mail["Message-ID"] = message_id(notification, letterhead.sender)
+    mail["Date"] = format_datetime(notification.requested_at)
+    mail["From"] = letterhead.sender
+    mail["To"] = address
+    mail["Subject"] = words.subject
+    _add_thread(mail, notification, letterhead.sender)
+    _add_marks(mail, notification)
+    _add_words(mail, words)
     # set last: whatever describes content would move into the first alternative
-    mail["Content-Language"] = letter.locale
-    mail.set_boundary(letter.boundary)
+    mail["Content-Language"] = locale_of(notification)
+    mail.set_boundary(f"aftercare-{notification.event_id.hex}")
     return mail
-
-
-def written(notification: Notification, address: str, letterhead: Letterhead, wording: str | None = None) -> bytes:
-    """The same mail as it goes over the wire to a server that takes 8BITMIME."""
-    letter = _letter(notification, address, letterhead, wording)
-    return b"".join(
-        (
-            *(wire.header(name, value) for name, value in letter.people.items()),
-            *(wire.own_header(name, value) for name, value in letter.own.items()),
-            wire.alternatives(letter.words.text, letter.words.html, language=letter.locale, boundary=letter.boundary),
-        )
-    )
 
 
 def message_id(notification: Notification, sender: str) -> str:
@@ -61,45 +38,31 @@ def message_id(notification: Notification, sender: str) -> str:
     return f"<{notification.event_id}@{_domain(sender)}>"
 
 
-def _letter(notification: Notification, address: str, letterhead: Letterhead, wording: str | None) -> _Letter:
-    words = write(notification, letterhead, wording)
-    people = {"From": letterhead.sender, "To": address, "Subject": words.subject}
-    boundary = f"aftercare-{notification.event_id.hex}"
-    return _Letter(people, _own_headers(notification, letterhead.sender), words, locale_of(notification), boundary)
-
-
-def _own_headers(notification: Notification, sender: str) -> dict[str, str]:
-    """All mails about one ticket stand together in the customer's mail program. Other machines are told that a machine wrote it, so that
-    none answers (RFC 3834), and how to be spared (RFC 2369).
-    """
-    headers = {"Message-ID": message_id(notification, sender), "Date": format_datetime(notification.requested_at)}
+def _add_thread(mail: EmailMessage, notification: Notification, sender: str) -> None:
+    """All mails about one ticket stand together in the customer's mail program."""
     if notification.ticket_number is not None:
-        headers["References"] = f"<{notification.ticket_number}@{_domain(sender)}>"
+        mail["References"] = f"<{notification.ticket_number}@{_domain(sender)}>"
+
+
+def _add_marks(mail: EmailMessage, notification: Notification) -> None:
+    """Tell other machines that a machine wrote it, so that none answers (RFC 3834), and how to be spared (RFC 2369)."""
     if notification.is_automatic:
-        headers["Auto-Submitted"] = "auto-replied" if notification.kind == "acknowledgement" else "auto-generated"
-        headers["X-Auto-Response-Suppress"] = "All"
+        mail["Auto-Submitted"] = "auto-replied" if notification.kind == "acknowledgement" else "auto-generated"
+        mail["X-Auto-Response-Suppress"] = "All"
     if (opt_out := opt_out_link(notification)) is not None:
-        headers["List-Unsubscribe"] = f"<{opt_out}>"
-    return headers
+        mail["List-Unsubscribe"] = f"<{opt_out}>"
 
 
-class _Own(str):
-    """The value of a header for machines, in one line however long: the standard library would encode what does not fit, and no mail
-    program knows an encoded link or number again.
-    """
-
-    name: str
-
-    def __new__(cls, name: str, value: str) -> _Own:
-        made = super().__new__(cls, value)
-        made.name = name
-        return made
-
-    def fold(self, *, policy: Policy) -> str:
-        """As the library asks a header."""
-        return f"{self.name}: {self}{policy.linesep}"
+def _add_words(mail: EmailMessage, words: Words) -> None:
+    mail.set_content(words.text, cte=_transfer_encoding(words.text))
+    mail.add_alternative(words.html, subtype="html", cte=_transfer_encoding(words.html))
 
 
 @lru_cache(maxsize=16)
 def _domain(sender: str) -> str:
     return parseaddr(sender)[1].rpartition("@")[2]
+
+
+def _transfer_encoding(text: str) -> str:
+    """Readable where lines are short enough for SMTP."""
+    return "8bit" if all(len(line) <= _LONGEST_LINE for line in text.encode().splitlines()) else "base64"
