@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from services.tickets.handlers import deadlines
 from services.tickets.handlers.reception import receive
 from services.tickets.store import loading
 from services.tickets.workflow.ticket import Ticket
 from shared.database import Database
 from shared.events import REGISTRY
 from shared.events.envelope import Event
+from shared.timers import TimerLoop, TimerSpec
 
 
 async def take_in(database: Database, *events: Event) -> None:
@@ -23,6 +25,11 @@ async def ticket(database: Database, number: str) -> Ticket:
     """The ticket as it is stored."""
     async with database.transaction() as tx:
         return (await loading.load(tx, [number]))[number]
+
+
+async def fire(database: Database) -> int:
+    """One round of the timer loop."""
+    return await TimerLoop(database, TimerSpec(lock=loading.lock_idle, fire=deadlines.fire)).round()
 
 
 async def numbers(database: Database) -> list[str]:

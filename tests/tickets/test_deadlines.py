@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,11 +17,11 @@ from services.tickets.workflow.evolution import replay
 from services.tickets.workflow.status import Cause, Status
 from services.tickets.workflow.ticket import REOPEN_WINDOW
 from shared import clock
-from shared.database import Database
+from shared.database import Database, Transaction
 from shared.events.tickets import SlaBreached, SlaWarned, TicketClosed, TicketEscalated
 from shared.timers import Timer, TimerLoop, TimerSpec
 from tests.tickets.builders import AGENT, DAY, HOUR, request_received
-from tests.tickets.observation import due, take_in, ticket, told
+from tests.tickets.observation import count, due, fire, take_in, ticket, told
 
 pytestmark = pytest.mark.postgres
 
@@ -40,11 +42,6 @@ async def act(database: Database, number: str, *commands: Command | Letter, at: 
         seen = await ticket(database, number)
         async with database.transaction() as tx:
             await desk.act(tx, number, command, by=AGENT, version=seen.version, at=at)
-
-
-async def fire(database: Database) -> int:
-    """One round of the timer loop."""
-    return await TimerLoop(database, TimerSpec(lock=loading.lock_idle, fire=deadlines.fire)).round()
 
 
 async def breaches(database: Database, number: str) -> list[str]:
@@ -144,6 +141,45 @@ async def test_what_is_told_of_very_many_is_what_their_histories_make_of_them(ti
             assert replay(await views.changes(tx, number)) == as_stored
             assert await tx.fetchval("SELECT next_due_at FROM ticket WHERE number = $1", number) == tickets.next_due(as_stored)
         assert await due(tickets_database, number) == tickets.deadlines(as_stored)
+
+
+async def test_a_warning_rewrites_no_index_of_its_ticket(tickets_database: Database) -> None:
+    async with tickets_database.transaction() as tx:
+        await tx.execute("TRUNCATE ticket, sla_clock CASCADE")  # a page without what earlier tests left in it
+    number, rewritten = await opened(tickets_database, ago(3.5 * HOUR)), Counter[str]()
+
+    async def fire_and_look(tx: Transaction, timers: Sequence[Timer]) -> None:
+        rewritten.subtract(await _rewritten(tx))
+        await deadlines.fire(tx, timers)
+        rewritten.update(await _rewritten(tx))
+
+    assert await TimerLoop(tickets_database, TimerSpec(lock=loading.lock_idle, fire=fire_and_look)).round() == 1
+    assert rewritten == {"ticket": 0, "sla_clock": 0}
+    assert (await ticket(tickets_database, number)).version == 2
+
+
+async def _rewritten(tx: Transaction) -> dict[str, int]:
+    """How many rows of each table this session gave another version with index entries of its own."""
+    rows = await tx.fetch(
+        "SELECT relname, n_tup_upd - n_tup_hot_upd AS n FROM pg_stat_xact_user_tables WHERE relname IN ('ticket', 'sla_clock')"
+    )
+    return {row["relname"]: row["n"] for row in rows}
+
+
+async def test_a_ticket_has_one_place_in_the_order_of_changes(tickets_database: Database) -> None:
+    at = ago(3.5 * HOUR)
+    number = await opened(tickets_database, at)
+    await fire(tickets_database)
+    async with tickets_database.transaction() as tx:
+        place = await tx.fetchrow("SELECT at, number FROM told")
+    warned = await ticket(tickets_database, number)
+    taken_at = at + 3.4 * HOUR
+    await act(tickets_database, number, Take(), at=taken_at)
+
+    assert place is not None
+    assert tuple(place) == (warned.changed_at, number) == (at + 0.8 * 4 * HOUR, number)
+    assert (await ticket(tickets_database, number)).changed_at == taken_at
+    assert await count(tickets_database, "told") == 0
 
 
 async def test_a_due_time_that_was_passed_over_is_told_before_a_later_one(tickets_database: Database) -> None:

@@ -8,9 +8,11 @@ from typing import Any, Final, cast
 import orjson
 import pytest
 
-from services.tickets.store import assignments, queues
+from services.tickets.store import assignments, passing, queues
 from shared.database import Database, Transaction
-from tests.tickets.builders import NOON
+from shared.timers import Timer
+from tests.tickets.builders import DAY, NOON, request_received
+from tests.tickets.observation import take_in
 from tests.tickets.staffing import add_agent, add_team
 
 pytestmark = pytest.mark.postgres
@@ -39,6 +41,10 @@ class Explaining:
         plan = await self._tx.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
         self.plans.append(list(_steps(orjson.loads(plan)[0]["Plan"])))
         return await self._tx.fetch(query, *values)
+
+    async def fetchrow(self, query: str, *values: Any) -> Any:
+        """The first row."""
+        return await self._tx.fetchrow(query, *values)
 
 
 async def test_queues_and_loads_are_read_from_their_indexes(tickets_database: Database) -> None:
@@ -76,3 +82,17 @@ def _steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for inner in plan.get("Plans", []):
         yield from _steps(inner)
+
+
+async def test_what_is_due_is_looked_up_by_key_while_nothing_is_known_of_the_tables(tickets_database: Database) -> None:
+    await take_in(tickets_database, *(request_received() for _ in range(200)))
+    async with tickets_database.transaction() as tx:
+        await tx.execute("DELETE FROM pg_statistic WHERE starelid IN ('sla_clock'::regclass, 'ticket'::regclass, 'timer'::regclass)")
+        due = [Timer(*row) for row in await tx.fetch("SELECT kind, subject, gen, due_at FROM timer WHERE kind = 'first_response'")]
+        asked = Explaining(tx)
+
+        watched = await passing.load(cast(Transaction, asked), due, NOON - DAY)
+
+    steps = asked.plans[0]
+    assert len(watched) == 200
+    assert max(step["Actual Loops"] for step in steps) <= 200, "each is looked for once, not once for each clock that there is"

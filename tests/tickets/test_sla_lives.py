@@ -96,7 +96,7 @@ def compare_passing(ticket: Ticket, target: TargetName, due_at: datetime, until:
 
     facts = [passed.fact] if passed.escalated is None else [passed.fact, passed.escalated]
     assert [(change.at, change.fact) for change in changes] == [(passed.at, fact) for fact in facts]
-    assert (passed.version, passed.changed_at, passed.escalation) == (after.version, after.changed_at, after.escalation)
+    assert (passed.version, passed.told_at or ticket.changed_at, passed.escalation) == (after.version, after.changed_at, after.escalation)
     assert next_due(after) == next_due(ticket)
     expected = {kind: moment for kind, moment in deadlines(ticket).items() if kind != target}
     assert deadlines(after) == expected | ({} if passed.next_at is None else {target: passed.next_at})
@@ -111,8 +111,8 @@ def watched(ticket: Ticket, target: TargetName) -> Watched:
     of_ticket = {name: getattr(ticket, name) for name in Watched._fields[: Watched._fields.index("target")]}
     due_at = sla.due_at(clock, clock.started_at)
     return Watched(
-        **of_ticket, target=str(target), started_at=clock.started_at, due_at=due_at, warned_at=clock.warned_at, budget=clock.budget,
-        promise=clock.promise,
+        **of_ticket, target=str(target), started_at=clock.started_at, due_at=due_at, warned_at=clock.warned_at, was_told=False,
+        budget=clock.budget, promise=clock.promise,
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ sla_clock: Final = Table(
     CheckConstraint("met_at IS NULL OR stopped_at IS NULL", name="ends_once"),
     # whom a policy changed in the past concerns; the other targets start when their ticket was opened
     Index("sla_clock_started", "started_at", "number", postgresql_where=text("target = 'next_response'")),
+    postgresql_with={"fillfactor": "60"},
 )
 
 sla_pause: Final = Table(

@@ -25,6 +25,8 @@ def _rank(column: str, first: Mapping[str, int]) -> str:
 PRIORITY_RANK: Final = _rank("priority", PRIORITIES)
 TIER_RANK: Final = f"COALESCE({_rank('tier', TIERS)}, {OTHER_TIERS})"
 """Places in a queue and in lists by priority, as SQL: the lower, the sooner."""
+CHANGED_AT: Final = "COALESCE(told_at, changed_at)"
+"""When a ticket changed last, as SQL."""
 
 _OPEN_NOW: Final = text(f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})")
 
@@ -49,7 +51,8 @@ ticket: Final = Table(
     Column("team", Text),
     Column("assignee", Text),
     moment("opened_at", nullable=False),
-    moment("changed_at", nullable=False),
+    moment("changed_at", nullable=False, comment="of the newest change; see told_at"),
+    moment("told_at", comment="of the newest change, if it was a due time that passed: that leaves changed_at alone"),
     Column("episode", Integer, nullable=False, comment="how many times it was resolved"),
     Column("resolution_code", Text),
     moment("first_resolved_at"),
@@ -103,6 +106,16 @@ ticket: Final = Table(
     Index("ticket_merged", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
     # "same thing?": open tickets of one customer
     Index("ticket_customer_open", "customer_id", postgresql_where=_OPEN_NOW),
+    # room in each page for the next version of a row: what due times change of a ticket is in no index
+    postgresql_with={"fillfactor": "50"},
+)
+
+told: Final = Table(
+    "told",
+    metadata,
+    moment("at", primary_key=True),
+    number(primary_key=True),
+    comment="tickets with told_at: their places in the order of changes",
 )
 
 history: Final = Table(

@@ -88,7 +88,7 @@ _OPEN_NOW: Final = f"status IN ({', '.join(repr(str(status)) for status in Statu
 
 ORDERS: Final[Mapping[Sort, Order]] = {
     Sort.NEWEST: Order(("opened_at", "number"), descending=True),
-    Sort.UPDATED: Order(("changed_at", "number"), descending=True),
+    Sort.UPDATED: Order(("moved_at", "moved"), descending=True),
     Sort.DUE: Order(("next_due_at", "number"), descending=False, only="next_due_at IS NOT NULL"),
     Sort.PRIORITY: Order((PRIORITY_RANK, "opened_at", "number"), descending=False, only=_OPEN_NOW),
 }
@@ -117,24 +117,46 @@ def query(
 ) -> tuple[str, list[Any]]:
     """The statement of `page`, and its parameters; with a ``window`` it looks only at so many tickets of the order."""
     order, conditions = ORDERS[sort], _Conditions()
-    way = " DESC" if order.descending else ""
-    in_order = f" ORDER BY {', '.join(column + way for column in order.columns)}"
     if order.only is not None:
         conditions.where.append(order.only)
     if after is not None:
-        places = ", ".join(conditions.parameter(value) for value in after)
-        conditions.where.append(f"({', '.join(order.columns)}) {'<' if order.descending else '>'} ({places})")
+        place = ", ".join(conditions.parameter(value) for value in after)
+        conditions.where.append(f"({', '.join(order.columns)}) {'<' if order.descending else '>'} ({place})")
     on_the_way = conditions.text
     _restrict(conditions, chosen, now)
+    sources: Sequence[str] = _BY_CHANGE if _asks_for_changes(chosen, sort) else ("ticket",)
     if window is not None:
-        source = f"(SELECT * FROM ticket WHERE {on_the_way}{in_order} LIMIT {conditions.parameter(window)}) ticket"
+        whole = [f"SELECT * FROM {each} WHERE {on_the_way}" for each in sources]
+        sources = [f"({_first(whole, order, order.columns, conditions.parameter(window))}) ticket"]
     elif _is_of_few(chosen, sort):
         # found by what few have and then sorted, not looked for among all in order
-        source = f"(SELECT * FROM ticket WHERE {conditions.text} OFFSET 0) ticket"
-    else:
-        source = "ticket"
-    statement = f"SELECT {', '.join(order.columns)} FROM {source} WHERE {conditions.text}{in_order} LIMIT {conditions.parameter(limit)}"
-    return statement, conditions.values
+        sources = [f"(SELECT * FROM {each} WHERE {conditions.text} OFFSET 0) ticket" for each in sources]
+    keys = [f"SELECT {', '.join(order.columns)} FROM {each} WHERE {conditions.text}" for each in sources]
+    places = [str(place) for place, _ in enumerate(order.columns, 1)]
+    return _first(keys, order, places, conditions.parameter(limit)), conditions.values
+
+
+def _first(parts: Sequence[str], order: Order, columns: Sequence[str], most: str) -> str:
+    """The first rows of one or more questions together, each of which gives so many of its own; ``columns``: what to sort the whole by."""
+    one_by_one = [f"{part}{_sorted(order, order.columns)} LIMIT {most}" for part in parts]
+    if len(parts) == 1:
+        return one_by_one[0]
+    return f"SELECT * FROM (({') UNION ALL ('.join(one_by_one)})) ticket{_sorted(order, columns)} LIMIT {most}"
+
+
+def _sorted(order: Order, columns: Sequence[str]) -> str:
+    return f" ORDER BY {', '.join(column + (' DESC' if order.descending else '') for column in columns)}"
+
+
+_BY_CHANGE: Final = (
+    "(SELECT *, changed_at AS moved_at, number AS moved FROM ticket WHERE told_at IS NULL) ticket",
+    "(SELECT ticket.*, told.at AS moved_at, told.number AS moved FROM told JOIN ticket ON ticket.number = told.number) ticket",
+)
+"""All tickets with the moment of their newest change: those that a due time changed last have their places in a table of their own."""
+
+
+def _asks_for_changes(chosen: Filter, sort: Sort) -> bool:
+    return sort is Sort.UPDATED or chosen.updated_from is not None or chosen.updated_before is not None
 
 
 def _is_of_few(chosen: Filter, sort: Sort) -> bool:
@@ -187,8 +209,8 @@ def _given(chosen: Filter, now: datetime) -> Iterator[tuple[str, Any]]:
     yield "customer_id = {}", chosen.customers[0] if len(chosen.customers) == 1 else None
     yield "opened_at >= {}", chosen.opened_from
     yield "opened_at < {}", chosen.opened_before
-    yield "changed_at >= {}", chosen.updated_from
-    yield "changed_at < {}", chosen.updated_before
+    yield "moved_at >= {}", chosen.updated_from
+    yield "moved_at < {}", chosen.updated_before
     yield "next_due_at < {}", now if chosen.sla is SlaFilter.OVERDUE else None
     yield "next_due_at >= {}", now if chosen.sla is SlaFilter.RUNNING else None
 

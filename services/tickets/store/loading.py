@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from services.tickets.models.tickets import CHANGED_AT
 from services.tickets.sla import Priority, TargetName
 from services.tickets.store import clocks
 from services.tickets.store.clocks import Clocks
@@ -38,9 +39,9 @@ async def load(tx: Transaction, numbers: Collection[str]) -> dict[str, Ticket]:
     return {row["number"]: _ticket(row, found[row["number"]]) for row in rows}
 
 
-_LOAD: Final = """
+_LOAD: Final = f"""
 SELECT t.number, t.series, t.version, t.status, t.customer_id, t.channel, t.locale, t.tier, t.type, t.step, t.priority, t.category,
-       t.root_topic, t.product_model, t.batch, t.team, t.assignee, t.opened_at, t.changed_at, t.episode, t.resolution_code,
+       t.root_topic, t.product_model, t.batch, t.team, t.assignee, t.opened_at, {CHANGED_AT} AS changed_at, t.episode, t.resolution_code,
        t.first_resolved_at, t.resolved_at, t.closed_at, t.linked_to, t.started_at, t.waiting_since, t.reminded_at, t.merged_into,
        t.entered_by, t.contacted_at, t.escalation
   FROM ticket t

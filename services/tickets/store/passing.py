@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from services.tickets.models.tickets import CHANGED_AT
 from services.tickets.sla import ServiceLevels, TargetName
 from services.tickets.store.facts import to_row
 from services.tickets.store.levels import service_levels
@@ -32,20 +33,21 @@ async def load(tx: Transaction, due: Sequence[Timer], until: datetime) -> dict[s
 
 
 _COPIED: Final = Watched._fields.index("budget")
-_LOAD: Final = """
+_LOAD: Final = f"""
 SELECT t.number, t.version, t.status, t.customer_id, t.channel, t.tier, t.type, t.step, t.priority, t.category, t.root_topic,
-       t.product_model, t.batch, t.team, t.assignee, t.changed_at, t.escalation,
-       c.target, c.started_at, c.due_at, c.warned_at,
+       t.product_model, t.batch, t.team, t.assignee, {CHANGED_AT} AS changed_at, t.escalation,
+       c.target, c.started_at, c.due_at, c.warned_at, t.told_at IS NOT NULL AS was_told,
        c.budget_ms, c.policy, c.policy_row, c.calendar, c.calendar_row, c.policy_version
   FROM unnest($1::text[], $2::text[]) d(number, target)
-  JOIN ticket t ON t.number = d.number
-  JOIN sla_clock c ON c.number = d.number AND c.target = d.target
+ CROSS JOIN LATERAL (SELECT * FROM sla_clock WHERE number = d.number AND target = d.target OFFSET 0) c
+ CROSS JOIN LATERAL (SELECT * FROM ticket WHERE number = d.number OFFSET 0) t
  WHERE c.met_at IS NULL AND c.stopped_at IS NULL AND c.breached_at IS NULL
    AND NOT EXISTS (SELECT FROM sla_pause p WHERE p.number = d.number OFFSET 0)
    AND NOT EXISTS (SELECT FROM (SELECT o.due_at FROM timer o WHERE o.kind = ANY($4::text[]) AND o.subject = d.number OFFSET 0) o
                     WHERE o.due_at <= $3)
 """
-# OFFSET 0: each is looked up by its key; a join, or what is due as the way to it, would read all timers
+# OFFSET 0: each is looked up by its key; a join, or what is due as the way to it, would read all timers, and while nothing is known yet of
+# tables that were filled a moment ago, all clocks for each of them
 _TARGETS: Final = [str(target) for target in TargetName]
 
 
@@ -61,6 +63,7 @@ def _watched(row: asyncpg.Record, levels: ServiceLevels) -> Watched:
 async def save(tx: Transaction, passed: Sequence[Passing]) -> None:
     """Write what was told. The tickets are locked by this transaction, and their timers were taken by it."""
     await _update(tx, passed)
+    await _place(tx, passed)
     await tx.execute(_TELL, *_told(passed))
     await tx.copy("history", ("number", "version", "type", "at", "actor", "data"), [row for each in passed for row in _history(each)])
     # one was there until this transaction took it
@@ -70,15 +73,29 @@ async def save(tx: Transaction, passed: Sequence[Passing]) -> None:
 async def _update(tx: Transaction, passed: Sequence[Passing]) -> None:
     done = await tx.execute(
         """
-        UPDATE ticket t SET version = u.version, changed_at = u.changed_at, escalation = u.escalation
-          FROM unnest($1::text[], $2::int[], $3::int[], $4::timestamptz[], $5::smallint[]) u(number, was, version, changed_at, escalation)
+        UPDATE ticket t SET version = u.version, told_at = COALESCE(u.told_at, t.told_at), escalation = u.escalation
+          FROM unnest($1::text[], $2::int[], $3::int[], $4::timestamptz[], $5::smallint[]) u(number, was, version, told_at, escalation)
          WHERE t.number = u.number AND t.version = u.was
         """,
         *([each.watched.number for each in passed], [each.watched.version for each in passed]),
-        *(column(passed, name) for name in ("version", "changed_at", "escalation")),
+        *(column(passed, name) for name in ("version", "told_at", "escalation")),
     )
     if done != f"UPDATE {len(passed)}":
         raise Collision(f"{len(passed)} tickets were locked, {done}")
+
+
+async def _place(tx: Transaction, passed: Sequence[Passing]) -> None:
+    """Move what is told of now to its new place in the order of changes."""
+    moved = [each for each in passed if each.told_at is not None]
+    away = [each.watched for each in moved if each.watched.was_told]
+    if away:
+        await tx.execute(
+            "DELETE FROM told USING unnest($1::timestamptz[], $2::text[]) gone(at, number)"
+            " WHERE (told.at, told.number) = (gone.at, gone.number)",
+            column(away, "changed_at"),
+            column(away, "number"),
+        )
+    await tx.copy("told", ("at", "number"), [(each.told_at, each.watched.number) for each in moved])
 
 
 _TELL: Final = """

@@ -84,20 +84,24 @@ async def _update(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> 
     now = [after for _, after in changed]
     done = await tx.execute(
         """
+          WITH u AS (
+               SELECT *
+                 FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                             $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::int[], $15::text[], $16::timestamptz[],
+                             $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::timestamptz[],
+                             $22::text[], $23::timestamptz[], $24::text[], $25::timestamptz[], $26::smallint[], $27::timestamptz[])
+                      u(number, was, version, status, type, step, priority, category, root_topic, batch, team, assignee, changed_at,
+                        episode, resolution_code, first_resolved_at, resolved_at, closed_at, started_at, waiting_since, reminded_at,
+                        merged_into, next_due_at, tier, contacted_at, escalation, was_changed_at)),
+               placed AS (DELETE FROM told USING u WHERE (told.at, told.number) = (u.was_changed_at, u.number))
         UPDATE ticket t
            SET version = u.version, status = u.status, type = u.type, step = u.step, priority = u.priority, category = u.category,
                root_topic = u.root_topic, batch = u.batch, team = u.team, assignee = u.assignee, changed_at = u.changed_at,
-               episode = u.episode, resolution_code = u.resolution_code, first_resolved_at = u.first_resolved_at,
+               told_at = NULL, episode = u.episode, resolution_code = u.resolution_code, first_resolved_at = u.first_resolved_at,
                resolved_at = u.resolved_at, closed_at = u.closed_at, started_at = u.started_at, waiting_since = u.waiting_since,
                reminded_at = u.reminded_at, merged_into = u.merged_into, next_due_at = u.next_due_at,
                tier = u.tier, contacted_at = u.contacted_at, escalation = u.escalation
-          FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                      $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::int[], $15::text[], $16::timestamptz[],
-                      $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::text[],
-                      $23::timestamptz[], $24::text[], $25::timestamptz[], $26::smallint[])
-               u(number, was, version, status, type, step, priority, category, root_topic, batch, team, assignee, changed_at, episode,
-                 resolution_code, first_resolved_at, resolved_at, closed_at, started_at, waiting_since, reminded_at, merged_into,
-                 next_due_at, tier, contacted_at, escalation)
+          FROM u
          WHERE t.number = u.number AND t.version = u.was
         """,
         column(now, "number"),
@@ -107,6 +111,7 @@ async def _update(tx: Transaction, changed: Sequence[tuple[Ticket, Ticket]]) -> 
         *(column(now, name) for name in ("resolved_at", "closed_at", "started_at", "waiting_since", "reminded_at", "merged_into")),
         [next_due(ticket) for ticket in now],
         *(column(now, name) for name in ("tier", "contacted_at", "escalation")),
+        [before.changed_at for before, _ in changed],
     )
     if done != f"UPDATE {len(changed)}":
         raise Collision(f"{len(changed)} tickets were locked, {done}")

@@ -38,6 +38,8 @@ class Watched(NamedTuple):
     started_at: datetime
     due_at: datetime
     warned_at: datetime | None
+    was_told: bool
+    """Its newest change was a due time that passed."""
     budget: timedelta
     promise: Promise
 
@@ -59,9 +61,9 @@ class Passing(NamedTuple):
         return self.watched.version + (1 if self.escalated is None else 2)
 
     @property
-    def changed_at(self) -> datetime:
-        """Of the ticket afterwards: nothing is dated before what was there already."""
-        return max(self.watched.changed_at, self.at)
+    def told_at(self) -> datetime | None:
+        """When the ticket changed last, if that is this: nothing is dated before what was there already."""
+        return self.at if self.at > self.watched.changed_at else None
 
     @property
     def escalation(self) -> int:
