@@ -22,6 +22,13 @@ _IDEOGRAPHIC: Final = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00
 
 def words(text: str) -> list[str]:
     """The lexemes of a text to be stored, in order, each once."""
+    if text.isascii():
+        return list(dict.fromkeys([word[:MAX_WORD] for word in _WORD.findall(text.lower())]))[:MAX_WORDS]
+    return _words(text)
+
+
+def _words(text: str) -> list[str]:
+    """Of a text in any script."""
     found: dict[str, None] = {}
     for piece in _pieces(text):
         if _is_ideographic(piece):

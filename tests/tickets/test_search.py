@@ -28,6 +28,11 @@ def test_marks_alone_ask_for_nothing() -> None:
     assert search.query("?! :*&|") == ""
 
 
+@given(st.text(st.characters(codec="ascii"), max_size=200) | st.text("ab 1_", max_size=500))
+def test_a_text_of_plain_letters_is_cut_like_any_other(text: str) -> None:
+    assert search.words(text) == search._words(text)
+
+
 @given(st.text(max_size=200))
 def test_no_text_breaks_out_of_its_quotes(text: str) -> None:
     terms = search.query(text).removesuffix(":*").split(" & ")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -104,7 +105,7 @@ async def _prepare(
 ) -> _Batch:
     around = await survey(tx, requests, answers, dismissals)
     tiers = await words.tiers_under(tx, {id: top for id, (top, _) in around.families.items()})
-    expected = [_work(event, tiers) for event in requests] + [work_of(ticket) for ticket in around.tickets.values()]
+    expected = chain((_work(event, _tier(event, tiers)) for event in requests), (work_of(ticket) for ticket in around.tickets.values()))
     dismissed = [number for event in dismissals if (number := around.numbers.get(event.reference)) is not None]
     return _Batch(
         policy=await held_service_levels(tx),
@@ -118,10 +119,14 @@ async def _prepare(
     )
 
 
-def _work(event: RequestReceived, tiers: Mapping[UUID, str], after: Ticket | None = None) -> Work:
+def _work(event: RequestReceived, tier: str, after: Ticket | None = None) -> Work:
     """What assignment looks at of the ticket that the request would open."""
     known = after.type if after else None
-    return Work(event.type or known, event.channel, tiers.get(event.customer_id, words.DEFAULT_TIER))
+    return Work(event.type or known, event.channel, tier)
+
+
+def _tier(event: RequestReceived, tiers: Mapping[UUID, str]) -> str:
+    return tiers.get(event.customer_id, words.DEFAULT_TIER)
 
 
 # ------------------------------------------------------------------ requests
@@ -148,19 +153,20 @@ async def _take_request(tx: Transaction, batch: _Batch, event: RequestReceived) 
 
 
 def _open(batch: _Batch, event: RequestReceived, sealed: words.Seal, *, after: Ticket | None = None, number: str | None = None) -> None:
+    tier = _tier(event, batch.tiers)
     request = Request(
         request_id=event.request_id,
         reference=event.reference,
         customer_id=event.customer_id,
         channel=event.channel,
         locale=event.locale,
-        tier=batch.tiers.get(event.customer_id, words.DEFAULT_TIER),
+        tier=tier,
         type=event.type,
         product_model=opening.model_code(event.product.model if event.product else None),
         digest=sealed.digest,
         entered_by=event.entered_by,
     )
-    place = batch.assigning.place(number or event.reference, _work(event, batch.tiers, after), batch.now)
+    place = batch.assigning.place(number or event.reference, _work(event, tier, after), batch.now)
     ticket = batch.docket.open(
         opening.open_request(request, event.occurred_at.astimezone(UTC), batch.policy, after=after, number=number, place=place)
     )

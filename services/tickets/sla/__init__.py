@@ -7,6 +7,7 @@ targets.py          what is promised
 policies.py         to whom, which policy holds, and why
 clocks.py           the clocks of a ticket
 reckoning.py        a clock's time day by day, for people
+values.py           values that are made very often
 """
 
 from services.tickets.sla.calendar import NO_TIME, Calendar

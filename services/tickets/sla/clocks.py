@@ -18,6 +18,7 @@ from typing import Final
 from services.tickets.sla.calendar import NO_TIME
 from services.tickets.sla.policies import Promise, Reason
 from services.tickets.sla.targets import ClockState, TargetName
+from services.tickets.sla.values import often_made
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -30,7 +31,7 @@ class Pause:
     ended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@often_made(frozen=True, slots=True)
 class Clock:
     """One target of one ticket."""
 

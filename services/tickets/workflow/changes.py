@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.tickets.sla import Priority, Promise, TargetName
+from services.tickets.sla.values import often_made
 from services.tickets.workflow.status import Action, LinkKind, Status
 
 
-@dataclass(frozen=True, slots=True)
+@often_made(frozen=True, slots=True)
 class Opened:
     """A request, or a low answer after the reopen window, became a ticket."""
 

@@ -136,5 +136,6 @@ def deadlines(ticket: Ticket) -> Mapping[str, datetime]:
 
 def next_due(ticket: Ticket) -> datetime | None:
     """The earliest promise that is running, also one that is broken and still not kept; what "due first" sorts by."""
-    clocks = ticket.clocks.values()
-    return min((sla.due_at(clock, clock.started_at) for clock in clocks if clock.is_open and not clock.is_paused), default=None)
+    clocks = (ticket.first_response, ticket.resolution, ticket.next_response)
+    running = [clock for clock in clocks if clock is not None and clock.is_open and not clock.is_paused]
+    return min([sla.due_at(clock, clock.started_at) for clock in running], default=None)
