@@ -21,7 +21,8 @@ from shared.database import Database, Transaction, is_transient
 
 log = telemetry.logger()
 
-BATCH: Final = 500
+BATCH: Final = 1_000
+"""Fired in one transaction: half of them cost a tenth more each."""
 PAGES: Final = 8
 """Batches that are looked at when others are firing the first ones."""
 POLL: Final = 1.0
