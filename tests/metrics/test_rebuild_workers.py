@@ -165,15 +165,16 @@ async def test_a_worker_ends_when_its_parent_is_killed_in_the_middle_of_a_job(me
     told = (url, str(generation.version), generation.started_at.isoformat(), topic, str(part))
 
     async with metrics_database.transaction() as tx:
+        await tx.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # processes take their time to start
         await generations.own(tx, generation.version, {(topic, part)})  # the job waits for it
         parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, *told, stdout=PIPE)
         assert parent.stdout is not None
         worker = int(await parent.stdout.readline())
-        await eventually(lambda: _waits(metrics_database))
+        await eventually(lambda: _waits(metrics_database), timeout=120)
         parent.kill()
         await parent.communicate()
 
-        await eventually(lambda: _is_gone(worker))
+        await eventually(lambda: _is_gone(worker), timeout=120)
 
 
 async def _waits(database: Database) -> bool:

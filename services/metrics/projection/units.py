@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from services.metrics.buckets import WIDTH_US
+from services.metrics.buckets import bucket_of
 from services.metrics.facts import Dimensions, Moment
 
 TOTAL: Final = "total"
@@ -46,8 +46,7 @@ Part = tuple[Any, ...]
 
 def unit(kpi: str, measure: str, counted: Moment, amount: int = 1) -> Unit:
     """So much of a measure at a moment."""
-    _, at, dimensions = counted
-    return kpi, measure, at // WIDTH_US, dimensions, amount
+    return kpi, measure, bucket_of(counted.at), counted.dimensions, amount
 
 
 def spread(cells: Mapping[CellKey, Counts]) -> dict[RowKey, Counts]:
