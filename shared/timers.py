@@ -96,6 +96,9 @@ class TimerLoop:
         self._batch = batch
         self._poll = poll
         self._aside: dict[Key, float] = {}
+        self._page = 0
+        """Where something was free the last time."""
+        self._rounds = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fire batch after batch; a database that is away is waited out."""
@@ -114,12 +117,22 @@ class TimerLoop:
 
     async def round(self) -> int:
         """Fire one batch; the number of timers fired. What somebody else is firing now is passed over for what comes after it."""
-        for page in range(PAGES):
+        hint = self._page
+        for page in (*((hint,) if hint else ()), *range(PAGES)):
             candidates = await self._due(page * self._batch)
             fired = await self._fire_or_set_aside(candidates) if candidates else 0
-            if fired or len(candidates) < self._batch:
+            if fired:
+                self._remember(page)
                 return fired
+            if len(candidates) < self._batch and page != hint:
+                break
+        self._page = 0
         return 0
+
+    def _remember(self, page: int) -> None:
+        """Whoever fires beside others finds free timers behind theirs again; now and then he looks whether they are still there."""
+        self._rounds += 1
+        self._page = page if self._rounds % PAGES else 0
 
     async def _fire_or_set_aside(self, candidates: Sequence[Timer]) -> int:
         try:

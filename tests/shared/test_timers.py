@@ -118,6 +118,22 @@ async def test_whoever_comes_second_fires_what_comes_after_what_the_first_is_fir
     assert await fired(reader_database) == ["s4", "s5"]
 
 
+async def test_whoever_fires_behind_others_comes_back_to_what_they_left(reader_database: Database) -> None:
+    await armed(reader_database, *(Timer("close", f"s{number:02}", 1, PAST + timedelta(seconds=number)) for number in range(60)))
+    desk = Desk()
+    loop = TimerLoop(reader_database, desk.spec(), batch=2)
+
+    async with reader_database.transaction() as tx:
+        await desk._lock(tx, ["s00", "s01"])
+        assert await loop.round() == 2
+    for _ in range(timers.PAGES):
+        assert await loop.round() == 2
+
+    done = await fired(reader_database)
+    assert len(done) == 2 * (timers.PAGES + 1)
+    assert {"s00", "s01"} <= set(done)
+
+
 async def test_a_deadline_whose_effect_fails_stops_no_other_and_leaves_nothing_behind(reader_database: Database) -> None:
     await armed(reader_database, *(Timer("close", subject, 1, PAST) for subject in ("a", "bad", "c")))
 
