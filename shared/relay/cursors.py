@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -29,6 +29,10 @@ class Owned:
     since_checked: timedelta
     """Since the broker last confirmed what it holds, by a tail or an acknowledgement."""
     since_sent: timedelta
+
+    def at(self, seq: int) -> Owned:
+        """The same with its cursor there."""
+        return self if seq == self.seq else replace(self, seq=seq)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -63,7 +64,7 @@ class Round:
         logs = await self._check_history(logs, tails, heads, consumers)
         logs = await self._rewind(logs, consumers)
         # a cursor left below the floor would look like work for ever: its rows are dropped, every consumer has them
-        logs = [replace(log, seq=protocol.read_after(log.seq, log.floor)) for log in logs]
+        logs = [log.at(protocol.read_after(log.seq, log.floor)) for log in logs]
         acknowledged = await self._send(self._wanted(logs, heads, consumers), heads, outcome)
         await cursors.advance(self.tx, self.me, [_moved(log, acknowledged, outcome) for log in logs])
         return outcome
@@ -102,7 +103,7 @@ class Round:
             else:
                 if verdict < log.seq:
                     _log.warning("broker_lost_records", topic=log.log[0], part=log.log[1], from_seq=verdict, to_seq=log.seq)
-                going_on.append(replace(log, seq=verdict))
+                going_on.append(log.at(verdict))
         return going_on
 
     async def _own_ids(self, tails: Mapping[Log, Tail], heads: Mapping[Log, Head]) -> Mapping[Log, UUID | None]:
@@ -124,7 +125,7 @@ class Round:
                     if lowered < seq:
                         rewinds.append(known)
                     seq = lowered
-            rewound.append(replace(log, seq=seq))
+            rewound.append(log.at(seq))
         if rewinds:
             await cursors.remember_rewinds(self.tx, rewinds)
         return rewound
@@ -166,11 +167,13 @@ class Round:
     def _note(self, batches: Mapping[Log, Sequence[OutboxRow]], answered: Mapping[Log, int], outcome: Outcome) -> None:
         outcome.unsent |= batches.keys() - answered.keys()
         outcome.sent |= answered.keys()
+        carried: Counter[str] = Counter()
         for log, last in answered.items():
             # the rows of a log go on without a hole
-            rows = last + 1 - batches[log][0].seq
-            outcome.rows += rows
-            figures.SENT.labels(log[0]).inc(rows)
+            carried[log[0]] += last + 1 - batches[log][0].seq
+        for topic, rows in carried.items():
+            figures.SENT.labels(topic).inc(rows)
+        outcome.rows += carried.total()
 
     async def _read(self, wanted: Mapping[Log, Wanted], heads: Mapping[Log, Head]) -> dict[Log, list[OutboxRow]]:
         """The rows of those logs whose rows may be sent."""
