@@ -40,8 +40,8 @@ CHUNK: Final = 8_000
 """Entries, or cells, of one transaction: a consumer's batch waits at most for one."""
 AT_ONCE: Final = 2
 """Logs that one process reads at once when it is alone: while the database works for one, the other is counted."""
-FEW: Final = 20_000
-"""Fewer entries are replayed by one process before others would have started."""
+FEW: Final = 50_000
+"""Fewer entries are replayed by one process before two that have to start would be done."""
 
 Vector = Mapping[str, tuple[int, int]]
 """Per log: how many entries, and the highest number among them."""
