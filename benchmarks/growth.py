@@ -85,7 +85,7 @@ async def run(bench: Bench) -> list[Figure]:
             "opening a ticket and giving it to one of a team",
             agents,
             "agents",
-            "the roster of the team, loaded once a batch",
+            "the verdict on each of the team, written down with every ticket",
         ),
         _figure(
             found, "events", "recording an event", events, "events in the log", "sums by hour and day: rows that more events touch again"
@@ -131,11 +131,15 @@ async def _given_to(bench: Bench, number: int) -> float:
             await staff.create(tx, TEAM, _team(), by="lead", at=clock.now())
             for place in range(number):
                 await staff.create(tx, AGENT, _agent(place), by="lead", at=clock.now())
-        return await _opened(bench, database)
+        cost = await _opened(bench, database)
+        async with database.transaction() as tx:
+            if not await tx.fetch("SELECT FROM ticket WHERE assignee IS NOT NULL LIMIT 1"):
+                raise RuntimeError("nobody was given a ticket")
+        return cost
 
 
 def _team() -> TeamRecord:
-    return TeamRecord("desk", "Desk", (), (), (), None, "round_robin", "keep")
+    return TeamRecord("desk", "Desk", ("repair",), (), (), None, "round_robin", "keep")
 
 
 def _agent(place: int) -> AgentRecord:
