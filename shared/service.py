@@ -58,8 +58,6 @@ class Service(Generic[S]):
     settings: type[S]
     migrations: Path
     app: Callable[[Runtime[S]], FastAPI]
-    metadata: object = None
-    """Its tables; nobody here looks at them, and a service that does not name them need not load what they are made of."""
     handle: Callable[[Runtime[S]], Handle] | None = None
     """Makes the handler of consumed events."""
     reads: Collection[type[Event]] | None = None

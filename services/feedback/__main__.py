@@ -4,7 +4,6 @@ from pathlib import Path
 
 from services.feedback.app import create_app
 from services.feedback.consumer import READS, make_handler
-from services.feedback.models import METADATA
 from services.feedback.settings import FeedbackSettings
 from services.feedback.timers import make_spec
 from shared.service import Service, main
@@ -12,7 +11,6 @@ from shared.service import Service, main
 SERVICE = Service(
     name="feedback",
     settings=FeedbackSettings,
-    metadata=METADATA,
     migrations=Path(__file__).with_name("migrations"),
     app=create_app,
     handle=make_handler,

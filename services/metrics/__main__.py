@@ -8,7 +8,6 @@ from typing import Final
 
 from services.metrics.app import create_app
 from services.metrics.consumer import make_handler, read
-from services.metrics.models import metadata
 from services.metrics.rebuild import keep_current, workers
 from services.metrics.settings import MetricsSettings
 from shared.runtime import Runtime
@@ -25,7 +24,6 @@ async def _keep_figures_current(runtime: Runtime[MetricsSettings], stop: asyncio
 SERVICE: Final = Service(
     name="metrics",
     settings=MetricsSettings,
-    metadata=metadata,
     migrations=Path(__file__).parent / "migrations",
     app=create_app,
     handle=make_handler,

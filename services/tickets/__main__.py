@@ -7,7 +7,6 @@ from typing import Final
 
 from services.tickets.app import create_app
 from services.tickets.consumer import BATCH, READS, create_handler
-from services.tickets.models import metadata
 from services.tickets.settings import TicketsSettings
 from services.tickets.timers import create_timers
 from shared.service import Service, main
@@ -15,7 +14,6 @@ from shared.service import Service, main
 SERVICE: Final = Service(
     name="tickets",
     settings=TicketsSettings,
-    metadata=metadata,
     migrations=Path(__file__).parent / "migrations",
     app=create_app,
     handle=create_handler,

@@ -11,7 +11,7 @@ from shared import http
 from shared.runtime import Runtime
 from shared.service import Service, main
 from tests.shared.sample import SampleSettings
-from tests.shared.tables import LOCATION, metadata_of
+from tests.shared.tables import LOCATION
 
 
 def create_app(runtime: Runtime[SampleSettings]) -> FastAPI:
@@ -41,7 +41,6 @@ LOOPS = {"obedient": obedient, "deaf": deaf}
 SERVICE = Service(
     name="tickets",
     settings=SampleSettings,
-    metadata=metadata_of("tickets"),
     migrations=LOCATION,
     app=create_app,
     loops={name: LOOPS[name] for name in os.environ.get("SAMPLE_LOOPS", "obedient").split()},

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import text
-
 from shared.database import Database, Transaction, from_json, to_json
 
 DELETED_AT_ONCE: Final = 20_000
@@ -108,6 +106,8 @@ async def join(tx: Transaction, generation: Generation) -> None:
 @asynccontextmanager
 async def sole_rebuild(database: Database) -> AsyncIterator[bool]:
     """Whether this is the only rebuild; it stays so inside, and ends with the process at the latest."""
+    from sqlalchemy import text  # only whoever rebuilds loads it
+
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         is_sole = bool((await connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _REBUILD_LOCK})).scalar_one())

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
-from services.tickets.assignment.queue import OTHER_TIERS, PRIORITIES, TIERS
 from services.tickets.models.columns import metadata, moment, number, of_ticket, one_of
+from services.tickets.models.expressions import PRIORITY_RANK, TIER_RANK, WAITING
 from services.tickets.sla import Priority
 from services.tickets.workflow.status import OPEN, Status
-
-WAITING: Final = "assignee IS NULL AND team IS NOT NULL AND status IN ('new', 'triaged')"
-"""In a team's queue."""
-
-
-def _rank(column: str, first: Mapping[str, int]) -> str:
-    return f"array_position('{{{','.join(first)}}}'::text[], {column})"
-
-
-# written as PostgreSQL writes them, so that the indexes can be compared with the code
-PRIORITY_RANK: Final = _rank("priority", PRIORITIES)
-TIER_RANK: Final = f"COALESCE({_rank('tier', TIERS)}, {OTHER_TIERS})"
-"""Places in a queue and in lists by priority, as SQL: the lower, the sooner."""
-CHANGED_AT: Final = "COALESCE(told_at, changed_at)"
-"""When a ticket changed last, as SQL."""
 
 _OPEN_NOW: Final = text(f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})")
 

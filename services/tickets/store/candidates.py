@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.tickets.matching import key
-from services.tickets.models.tickets import CHANGED_AT
+from services.tickets.models.expressions import CHANGED_AT
 from services.tickets.workflow.status import OPEN
 from shared.database import Transaction
 

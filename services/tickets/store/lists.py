@@ -18,7 +18,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.tickets import search
-from services.tickets.models.tickets import PRIORITY_RANK
+from services.tickets.models.expressions import PRIORITY_RANK
 from services.tickets.sla import Priority
 from services.tickets.store.views import NUMBER_PREFIX
 from services.tickets.workflow.status import OPEN, Status

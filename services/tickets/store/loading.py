@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.tickets.models.tickets import CHANGED_AT
+from services.tickets.models.expressions import CHANGED_AT
 from services.tickets.sla import Priority, TargetName
 from services.tickets.store import clocks
 from services.tickets.store.clocks import Clocks

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.tickets.models.tickets import CHANGED_AT
+from services.tickets.models.expressions import CHANGED_AT
 from services.tickets.sla import ServiceLevels, TargetName
 from services.tickets.store.facts import to_row
 from services.tickets.store.levels import service_levels
