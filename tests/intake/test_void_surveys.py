@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4, uuid5
 
 import pytest
 
 from services.intake.acceptance import Contact
-from services.intake.carriers import Carrier
+from services.intake.carriers import Carrier, Letter
+from services.intake.carriers.carrier import Carried
 from services.intake.delivery import deliver_due, figures
 from services.intake.handlers import merging, notifications
 from services.intake.handlers.resending import NotResendable, resend
 from services.intake.handlers.surveys import KEPT
 from services.intake.settings import IntakeSettings
 from shared import clock
-from shared.database import Database
+from shared.database import Database, Transaction
 from shared.events.envelope import Event
 from shared.events.feedback import SurveyAnswered, SurveyCancelled, SurveyOptedOut
 from shared.events.tickets import Dimensions
@@ -287,6 +289,45 @@ async def test_many_consumers_and_senders_at_once_send_no_void_mail(
 
     assert await reasons(runtime.database) == ["void"] * 40
     assert not (tmp_path / "mail").exists()
+
+
+async def test_who_writes_down_waits_before_he_holds_what_others_wait_for(
+    runtime: Runtime[IntakeSettings], maildir: list[Carrier], customer: UUID
+) -> None:
+    """All lock the messages in one order: with two orders, a consumer or a sender loses a deadlock and has to do its work again."""
+    first, *others = sorted(await ask(runtime.database, *(reply(customer) for _ in range(20))))
+
+    async with runtime.database.transaction() as other:
+        writing = asyncio.create_task(deliver_due(runtime, [Locking(maildir[0], other, first)]))
+        await _until_somebody_waits(runtime.database)
+        await other.execute("SELECT FROM notification WHERE event_id = ANY($1::uuid[]) FOR UPDATE NOWAIT", others)
+    await writing
+
+    assert await reasons(runtime.database) == ["delivered"] * 20
+
+
+class Locking:
+    """A carrier; from the moment on at which it carries, somebody else holds one of the messages."""
+
+    channel: ClassVar[str] = "email"
+    name: ClassVar[str] = "locking"
+
+    def __init__(self, carrier: Carrier, other: Transaction, event_id: UUID) -> None:
+        self._carrier, self._other, self._event_id = carrier, other, event_id
+
+    async def carry(self, letters: Sequence[Letter], *, until: float) -> list[Carried]:
+        await self._other.execute("SELECT FROM notification WHERE event_id = $1 FOR UPDATE", self._event_id)
+        return await self._carrier.carry(letters, until=until)
+
+
+async def _until_somebody_waits(database: Database) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(30):
+        while True:
+            async with database.transaction() as tx:
+                if await tx.fetchval(waiting):
+                    return
+            await asyncio.sleep(0.02)
 
 
 async def test_ends_of_surveys_are_forgotten_when_none_can_be_asked_any_more(runtime: Runtime[IntakeSettings], customer: UUID) -> None:

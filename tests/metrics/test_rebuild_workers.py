@@ -37,7 +37,14 @@ def _unheard(_read: int, _all: int) -> None:
 
 
 def _children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "services.metrics.rebuild" in child.cmdline()]
+    return [child for child in psutil.Process().children() if _is_worker(child)]
+
+
+def _is_worker(child: psutil.Process) -> bool:
+    try:
+        return "services.metrics.rebuild" in child.cmdline()
+    except psutil.NoSuchProcess:  # another test's, which has just ended
+        return False
 
 
 async def _statuses(database: Database) -> list[str]:

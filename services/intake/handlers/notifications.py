@@ -187,6 +187,7 @@ async def conclude(
                 ledger.again.append(_later(notification, real_now + HELD))
             case Failure():
                 ledger.finished.append(Finished(notification.event_id, None, None, found))
+    await store.lock(tx, (notification.event_id for notification, _ in claimed.plans))
     if ledger.again:
         await store.try_again(tx, ledger.again, claimed.until)
         put_off = {item.event_id for item in ledger.again}

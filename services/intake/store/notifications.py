@@ -98,6 +98,11 @@ async def claim_due(tx: Transaction, *, limit: int, now: datetime, until: dateti
     return sorted((notification_of(dict(row)) for row in rows), key=lambda notification: notification.requested_at)
 
 
+async def lock(tx: Transaction, event_ids: Iterable[UUID]) -> None:
+    """Wait for whoever writes to these, and keep others from it, in the one order in which everybody does (`surveys.hasten` as well)."""
+    await tx.execute("SELECT FROM notification WHERE event_id = ANY($1::uuid[]) ORDER BY event_id FOR UPDATE", list(event_ids))
+
+
 async def finish(tx: Transaction, finished: Iterable[Finished], at: datetime) -> set[UUID]:
     """Write down how notifications ended; those that nobody had written down before.
 
