@@ -47,14 +47,30 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+COLUMNS: Final = {
+    "seed": "seed",
+    "brokers": "brokers",
+    "acked": "accepted",
+    "lost": "lost",
+    "extra": "extra",
+    "order_violations": "order",
+    "kpi_differences": "KPI",
+    "differences": "all",
+    "quiet_after_s": "quiet after s",
+}
+"""What a report tells, and how it is headed where there is little room."""
+
+
 def table(reports: Sequence[dict[str, object]]) -> Table:
     """A line per run."""
-    columns = ("seed", "brokers", "acked", "lost", "extra", "order_violations", "kpi_differences", "differences", "quiet_after_s")
-    shown = Table(*columns, "faults", title="Runs")
+    shown = Table(title="Runs")
+    for name, heading in COLUMNS.items():
+        shown.add_column(heading, no_wrap=name == "seed", justify="right")
+    shown.add_column("faults", justify="right")
     for found in reports:
         faults = found["faults"]
         count = sum(faults.values()) if isinstance(faults, dict) else 0
-        shown.add_row(*(str(found[name]) for name in columns), str(count))
+        shown.add_row(*(str(found[name]) for name in COLUMNS), str(count))
     return shown
 
 
