@@ -117,13 +117,14 @@ class TimerLoop:
 
     async def round(self) -> int:
         """Fire one batch; the number of timers fired. What somebody else is firing now is passed over for what comes after it."""
-        hint = self._page
-        for page in (*((hint,) if hint else ()), *range(PAGES)):
+        hint = self._page or None
+        for page in dict.fromkeys((self._page, *range(PAGES))):
             candidates = await self._due(page * self._batch)
             fired = await self._fire_or_set_aside(candidates) if candidates else 0
             if fired:
                 self._remember(page)
                 return fired
+            # the end of what is due; but before a page that was looked at first there are others
             if len(candidates) < self._batch and page != hint:
                 break
         self._page = 0
