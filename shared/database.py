@@ -85,6 +85,11 @@ class Database:
         self._options = options
         self._connections = Connections(self._connect, pool_size)
 
+    @property
+    def url(self) -> str:
+        """As it was given, with the password."""
+        return self._url
+
     @cached_property
     def engine(self) -> AsyncEngine:
         """The same database for SQLAlchemy."""

@@ -9,7 +9,6 @@ Exit codes: 0 ended as asked, 1 a part of the process died, 2 wrong role or sett
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -23,7 +22,7 @@ import uvloop
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from shared import clock, http, idempotency, retention, telemetry
+from shared import clock, garbage, http, idempotency, retention, telemetry
 from shared.backoff import pause
 from shared.consumer import Consumer, Handle, Read, Stuck, read_contract
 from shared.consumer import figures as consumer_figures
@@ -91,22 +90,13 @@ def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
         migrations.upgrade(service.name, settings.database_url.get_secret_value(), location=service.migrations)
         log.info("database_migrated")
         return
-    _collect_seldom()
+    garbage.collect_seldom()
     os.nice(settings.nice)
     try:
         code = uvloop.run(_run(service, settings, roles))
     except PortTaken as error:
         _leave(3, f"{service.name}: {error}")
     sys.exit(code)
-
-
-def _collect_seldom() -> None:
-    """Look for garbage in cycles, which is rare here, seldom: a batch holds tens of thousands of values that are all alive until COMMIT,
-    and Python would look through them again and again, a quarter of its time. What was imported is never looked through again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
 
 
 def _roles(arguments: Sequence[str], name: str) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from shared.clock import monotonic
+from shared.database import Database
 
 Found = TypeVar("Found")
 
@@ -20,3 +21,10 @@ async def eventually(look: Callable[[], Awaitable[Found]], wanted: Callable[[Fou
             return found
         assert monotonic() < deadline, f"still {found!r} after {timeout} s"
         await asyncio.sleep(0.02)
+
+
+async def waiting_for_locks(database: Database) -> int:
+    """How many transactions of this database wait for another one."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with database.transaction() as tx:
+        return int(await tx.fetchval(query))

@@ -10,7 +10,7 @@ import typer
 
 from deploy.commands import lag
 from deploy.commands.places import SERVICES, bootstrap_servers, database_of, database_url, transaction_of
-from shared import migrations
+from shared import schema
 from shared.database import is_transient
 from shared.kafka import CLIENT_ERRORS, KafkaSettings, topics
 
@@ -52,7 +52,7 @@ def _database_look(service: str) -> Callable[[], Awaitable[str]]:
         database_url(service)
         async with database_of(service) as database:
             await database.ping()
-            if not await migrations.is_current(service, database):
+            if not await schema.is_current(service, database):
                 raise Red(f"is not at the newest version: aftercare db migrate {service}")
         return "answers, newest version"
 

@@ -24,6 +24,7 @@ from services.metrics.rebuild import RebuildRefused, Rebuilt, rebuild, workers
 from services.metrics.settings import MetricsSettings
 from services.metrics.store import generations, log
 from services.metrics.verification import Difference
+from shared import garbage
 from shared.database import Database
 
 app = typer.Typer(help="Prove the key figures against the event log, or build them anew from it.", no_args_is_help=True)
@@ -110,6 +111,7 @@ async def _rebuild(processes: int | None, *, is_shown: bool) -> Rebuilt:
     with Progress(*columns, console=Console(stderr=True), disable=not is_shown) as shown:
         task = shown.add_task("events")
         settings = _settings()
+        garbage.collect_seldom()
         async with _database(settings) as database:
             number = workers.number(processes or settings.rebuild_processes)
             return await rebuild(database, lambda read, every: shown.update(task, completed=read, total=every), number)

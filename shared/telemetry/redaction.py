@@ -14,6 +14,8 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from shared.number import NUMBER
+
 REDACTED: Final = "[redacted]"
 MAX_STRING: Final = 2_000
 """Characters of one logged text."""
@@ -74,8 +76,6 @@ def is_allowed(name: str) -> bool:
     return name in ALLOWED or name.endswith(ALLOWED_ENDINGS)
 
 
-_OURS: Final = re.compile(r"AS-[0-9]{8}[0-9A-Z]{7}(-[0-9]{1,4})?", re.ASCII)
-"""The number of a ticket or request."""
 _SUSPECT: Final = re.compile(r"@|\d(?:[ ().-]{0,2}\d){6}|(?i:bearer|basic)|eyJ|ak_|whsec_|://|o[\w-]{27}")
 """Whatever holds none of these is left as it is by all patterns above: one look instead of a dozen."""
 
@@ -91,7 +91,7 @@ def redact_text(text: str) -> str:
 
 def redact_suspect(text: str) -> str:
     """The same, by all patterns one after another. A number of ours is none of a person, whatever its digits may look like."""
-    if _OURS.fullmatch(text):
+    if NUMBER.fullmatch(text):
         return text
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)

@@ -37,10 +37,7 @@ def environment(
     intake_database: Database, tickets_database: Database, feedback_database: Database, metrics_database: Database, tmp_path: Path
 ) -> dict[str, str]:
     databases = {"INTAKE": intake_database, "TICKETS": tickets_database, "FEEDBACK": feedback_database, "METRICS": metrics_database}
-    urls = {
-        f"{name}_DATABASE_URL": database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        for name, database in databases.items()
-    }
+    urls = {f"{name}_DATABASE_URL": database.url for name, database in databases.items()}
     return urls | {"AFTERCARE_HOME": str(tmp_path), "AFTERCARE_LOCAL": "1", "KAFKA_BOOTSTRAP_SERVERS": ""}
 
 

@@ -28,7 +28,7 @@ TOKEN = "firstReleaseTokenOf32Characters_"
 
 
 async def test_the_migrations_make_the_tables_that_the_code_declares(feedback_database: Database) -> None:
-    url = feedback_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = feedback_database.url
 
     assert await asyncio.to_thread(migrations.check, "feedback", url) == []
 

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.postgres
 
 
 async def test_the_database_is_what_the_code_declares(intake_database: Database) -> None:
-    url = intake_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = intake_database.url
 
     assert await asyncio.to_thread(migrations.check, "intake", url) == []
 
 
 async def test_the_key_of_references_was_made_once_and_a_second_migration_leaves_it(intake_database: Database) -> None:
-    url = intake_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = intake_database.url
     async with intake_database.transaction() as tx:
         before = await tx.fetch("SELECT key FROM reference_key")
 

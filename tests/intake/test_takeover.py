@@ -41,7 +41,7 @@ async def sender(runtime: Runtime[IntakeSettings], sink: Sink) -> AsyncIterator[
         cwd=ROOT,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith(("INTAKE_", "AFTERCARE_", "KAFKA_"))},
-            "INTAKE_DATABASE_URL": runtime.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+            "INTAKE_DATABASE_URL": runtime.database.url,
             "INTAKE_SMTP_URL": sink.url,
             "INTAKE_SMTP_RATE": "1000",
             "INTAKE_PORT": str(free_port()),

@@ -27,6 +27,7 @@ from shared.events.tickets import Dimensions
 from shared.runtime import Runtime
 from tests.intake.builders import incoming, rows, take_one
 from tests.intake.postbox import NUMBER, ask, ended, invitation, make_due, reply, status
+from tests.waiting import eventually, waiting_for_locks
 
 pytestmark = pytest.mark.postgres
 
@@ -299,7 +300,7 @@ async def test_who_writes_down_waits_before_he_holds_what_others_wait_for(
 
     async with runtime.database.transaction() as other:
         writing = asyncio.create_task(deliver_due(runtime, [Locking(maildir[0], other, first)]))
-        await _until_somebody_waits(runtime.database)
+        await eventually(lambda: waiting_for_locks(runtime.database))
         await other.execute("SELECT FROM notification WHERE event_id = ANY($1::uuid[]) FOR UPDATE NOWAIT", others)
     await writing
 
@@ -318,16 +319,6 @@ class Locking:
     async def carry(self, letters: Sequence[Letter], *, until: float) -> list[Carried]:
         await self._other.execute("SELECT FROM notification WHERE event_id = $1 FOR UPDATE", self._event_id)
         return await self._carrier.carry(letters, until=until)
-
-
-async def _until_somebody_waits(database: Database) -> None:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(30):
-        while True:
-            async with database.transaction() as tx:
-                if await tx.fetchval(waiting):
-                    return
-            await asyncio.sleep(0.02)
 
 
 async def test_ends_of_surveys_are_forgotten_when_none_can_be_asked_any_more(runtime: Runtime[IntakeSettings], customer: UUID) -> None:

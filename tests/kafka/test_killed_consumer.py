@@ -33,7 +33,7 @@ async def consumer_process(reader: Database, kafka: KafkaSettings, *arguments: s
         cwd=ROOT,
         env={
             **os.environ,
-            "DATABASE_URL": reader.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+            "DATABASE_URL": reader.url,
             "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "TOPIC_PREFIX": kafka.topic_prefix,
         },

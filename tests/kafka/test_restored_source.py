@@ -132,7 +132,7 @@ async def test_every_request_that_was_answered_has_its_ticket_after_the_resume(
         async with intake(intake_database, own_kafka, tmp_path) as service:
             before = await service.take(20, since=0)
             await opened(20)
-            url = intake_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+            url = intake_database.url
             await asyncio.to_thread(run, tool / "pg_dump", "-Fc", "-f", str(tmp_path / "dump"), url)
             lost = await service.take(20, since=20)
             await opened(40)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.postgres
 
 @pytest.fixture
 def _addressed(metrics_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = metrics_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = metrics_database.url
     monkeypatch.setenv("METRICS_DATABASE_URL", url)
 
 

@@ -16,7 +16,7 @@ from services.metrics import handlers
 from services.metrics.rebuild import RebuildRefused, jobs, rebuild, workers
 from services.metrics.rebuild.jobs import Replay, RollUp
 from services.metrics.store import generations
-from services.metrics.store.generations import GivenUp
+from services.metrics.store.generations import Generation, GivenUp
 from shared.database import Database
 from tests.metrics.builders import in_batches, numbered, random_history
 from tests.metrics.database import differences, recorded, rollups
@@ -45,6 +45,11 @@ def _is_worker(child: psutil.Process) -> bool:
         return "services.metrics.rebuild" in child.cmdline()
     except psutil.NoSuchProcess:  # another test's, which has just ended
         return False
+
+
+async def _begun(database: Database) -> Generation:
+    async with database.transaction() as tx:
+        return await generations.begin(tx, handlers.CURRENT)
 
 
 async def _statuses(database: Database) -> list[str]:
@@ -111,8 +116,7 @@ async def test_a_worker_that_is_killed_fails_the_rebuild_and_the_old_figures_sta
 @pytest.mark.postgres
 async def test_what_fails_in_a_worker_is_told(metrics_database: Database) -> None:
     await recorded(metrics_database, [numbered(random_history(13, 20))])
-    async with metrics_database.transaction() as tx:
-        generation = await generations.begin(tx, handlers.CURRENT)
+    generation = await _begun(metrics_database)
 
     async with workers.hired(metrics_database, generation, 1) as (worker,):
         with pytest.raises(workers.WorkerFailed, match=r"worker process \d+: DataError: .*never"):
@@ -123,13 +127,11 @@ async def test_what_fails_in_a_worker_is_told(metrics_database: Database) -> Non
 async def test_what_outlives_its_rebuild_writes_nothing(metrics_database: Database) -> None:
     entries = numbered(random_history(14, 20))
     await recorded(metrics_database, [entries])
-    async with metrics_database.transaction() as tx:
-        first = await generations.begin(tx, handlers.CURRENT)
+    first = await _begun(metrics_database)
     async with metrics_database.transaction() as tx:
         await generations.retire_unfinished(tx)
         await generations.forget(tx, first.version)
-    async with metrics_database.transaction() as tx:
-        second = await generations.begin(tx, handlers.CURRENT)
+    second = await _begun(metrics_database)
     assert second.version == first.version
     job = Replay(entries[0].topic, entries[0].part, 100)
 
@@ -164,9 +166,8 @@ asyncio.run(main(*sys.argv[1:]))
 async def test_a_worker_ends_when_its_parent_is_killed_in_the_middle_of_a_job(metrics_database: Database) -> None:
     entries = numbered(random_history(15, 20))
     await recorded(metrics_database, [entries])
-    async with metrics_database.transaction() as tx:
-        generation = await generations.begin(tx, handlers.CURRENT)
-    url = metrics_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    generation = await _begun(metrics_database)
+    url = metrics_database.url
     topic, part = entries[0].topic, entries[0].part
     assert generation.started_at is not None
     told = (url, str(generation.version), generation.started_at.isoformat(), topic, str(part))

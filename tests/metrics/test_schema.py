@@ -15,7 +15,7 @@ pytestmark = pytest.mark.postgres
 
 
 async def test_the_migrations_make_what_the_models_declare(metrics_database: Database) -> None:
-    url = metrics_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = metrics_database.url
 
     assert await asyncio.to_thread(migrations.check, "metrics", url) == []
 

@@ -76,7 +76,7 @@ async def test_more_transactions_than_connections_wait_for_each_other(service_da
 
 async def test_nobody_waits_for_ever_for_a_connection(reader_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "WAIT", 0.1)
-    url = reader_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = reader_database.url
     small = Database(url, pool_size=1, application_name="tests")
 
     with pytest.raises(TimeoutError) as refused:

@@ -12,7 +12,7 @@ from shared.consumer import Received, apply_with
 from shared.database import Database, Transaction
 from shared.dead_letter import NotParked
 from tests.shared.desk import LOG, Desk, applied, parked, poison, record
-from tests.waiting import eventually
+from tests.waiting import eventually, waiting_for_locks
 
 pytestmark = pytest.mark.postgres
 
@@ -130,10 +130,3 @@ async def test_a_replay_waits_for_the_batch_that_parks_another_event(desk: Desk)
 
     assert await replaying == 3
     assert await applied(desk.database) == [1, 4, 2, 3, 5]
-
-
-async def waiting_for_locks(database: Database) -> int:
-    async with database.transaction() as tx:
-        return int(
-            await tx.fetchval("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-        )

@@ -29,6 +29,7 @@ from shared.idempotency import (
     keep_many,
     once,
 )
+from tests.waiting import eventually, waiting_for_locks
 
 pytestmark = pytest.mark.postgres
 
@@ -103,7 +104,7 @@ class TestOneCall:
         slow = asyncio.create_task(first())
         await claimed.wait()
         duplicate = asyncio.create_task(second())
-        await waiting_for_a_lock(service_database)
+        await eventually(lambda: waiting_for_locks(service_database), timeout=5)
         assert not duplicate.done()
         release.set()
 
@@ -122,7 +123,7 @@ class TestOneCall:
         failing = asyncio.create_task(first())
         await claimed.wait()
         duplicate = asyncio.create_task(answered(service_database, "k"))
-        await waiting_for_a_lock(service_database)
+        await eventually(lambda: waiting_for_locks(service_database), timeout=5)
         fail.set()
 
         with pytest.raises(ZeroDivisionError):
@@ -180,7 +181,7 @@ class TestBatch:
         one = asyncio.create_task(first())
         await written.wait()
         other = asyncio.create_task(second())
-        await waiting_for_a_lock(service_database)
+        await eventually(lambda: waiting_for_locks(service_database), timeout=5)
         end.set()
         await asyncio.wait({one, other})
 
@@ -272,15 +273,3 @@ class TestDoor:
         request = Request({"type": "http", "headers": [(b"idempotency-key", header.encode())]})
 
         assert idempotency_key(request) == key
-
-
-_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-
-async def waiting_for_a_lock(database: Database) -> None:
-    """Return when some transaction waits for another."""
-    async with asyncio.timeout(5):
-        while True:
-            async with database.transaction() as tx:
-                if await tx.fetchval(_WAITING):
-                    return

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from shared import migrations
+from shared import migrations, schema
 from shared.database import Database
 from tests import databases
 from tests.servers import Servers
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.postgres
 
 
 def url_of(database: Database) -> str:
-    return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return database.url
 
 
 async def test_the_database_agrees_with_the_declared_tables(service_database: Database) -> None:
@@ -53,7 +53,7 @@ async def test_four_processes_that_start_at_once_migrate_once(servers: Servers, 
     assert [await process.wait() for process in processes] == [0, 0, 0, 0]
 
     fresh = Database(url, pool_size=1, application_name="tests")
-    assert await migrations.is_current("tickets", fresh, location=LOCATION)
+    assert await schema.is_current("tickets", fresh, location=LOCATION)
     async with fresh.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM outbox_head") == 24
         assert await tx.fetchval("SELECT count(*) FROM outbox_known") == 12 * 3 + 12
@@ -64,7 +64,7 @@ async def test_four_processes_that_start_at_once_migrate_once(servers: Servers, 
 async def test_a_database_without_tables_is_not_current(servers: Servers) -> None:
     empty = Database(servers.postgres(), pool_size=1, application_name="tests")
 
-    current = await migrations.is_current("tickets", empty, location=LOCATION)
+    current = await schema.is_current("tickets", empty, location=LOCATION)
 
     await empty.close()
     assert not current

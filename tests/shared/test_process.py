@@ -25,7 +25,7 @@ HURRY = Patience(balancer=0, requests=1, loops=0.3, pool=1)
 @pytest.fixture
 async def runtime(service_database: Database) -> Runtime[SampleSettings]:
     """A runtime that has a pool of its own, as the process closes it."""
-    url = service_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = service_database.url
     return Runtime.start(settings(database_url=url, port=free_port(), local=True))
 
 

@@ -60,7 +60,7 @@ class Running:
 
 
 def url_of(database: Database) -> str:
-    return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return database.url
 
 
 @asynccontextmanager

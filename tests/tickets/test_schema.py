@@ -20,7 +20,7 @@ pytestmark = pytest.mark.postgres
 
 
 async def test_the_database_is_what_the_code_declares(tickets_database: Database) -> None:
-    url = tickets_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = tickets_database.url
 
     assert await asyncio.to_thread(migrations.check, "tickets", url) == []
 

@@ -17,8 +17,8 @@ _OF_ONE_MAIL: Final = frozenset({"to", "subject", "date"})
 """Not worth remembering, and nobody's business afterwards."""
 _PLAIN: Final = re.compile(r"[!-~]+(?: [!-~]+)*")
 """Words of ASCII with single blanks between them."""
-_LONGEST: Final = 900
-"""Characters of a line with its name; SMTP allows 998."""
+LONGEST_LINE: Final = 900
+"""Bytes of a line, of a header without its name; SMTP allows 998."""
 
 
 class ForMachines(str):
@@ -61,7 +61,7 @@ class Headers(HeaderRegistry):
 
     def __call__(self, name: str, value: Any) -> BaseHeader:
         lower = name.lower()
-        if lower in _FOR_MACHINES and len(value) <= _LONGEST and _PLAIN.fullmatch(value):
+        if lower in _FOR_MACHINES and len(value) <= LONGEST_LINE and _PLAIN.fullmatch(value):
             return ForMachines(name, value)  # type: ignore[return-value]  # all that the library asks of a header
         if lower in _OF_ONE_MAIL or "boundary" in value:
             return self._made(name, value)

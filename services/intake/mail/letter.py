@@ -5,14 +5,10 @@ from __future__ import annotations
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from typing import Final
 
-from services.intake.mail.headers import POLICY
+from services.intake.mail.headers import LONGEST_LINE, POLICY
 from services.intake.mail.wording import Letterhead, Words, locale_of, opt_out_link, write
 from services.intake.sending import Notification
-
-_LONGEST_LINE: Final = 900
-"""Bytes; SMTP allows 998."""
 
 
 def compose(notification: Notification, address: str, letterhead: Letterhead, wording: str | None = None) -> EmailMessage:
@@ -65,4 +61,4 @@ def _domain(sender: str) -> str:
 
 def _transfer_encoding(text: str) -> str:
     """Readable where lines are short enough for SMTP."""
-    return "8bit" if all(len(line) <= _LONGEST_LINE for line in text.encode().splitlines()) else "base64"
+    return "8bit" if all(len(line) <= LONGEST_LINE for line in text.encode().splitlines()) else "base64"

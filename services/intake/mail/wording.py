@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 
 from services.intake.sending import Notification
 from shared.events.codes import DEFAULT_LOCALE, Locale
+from shared.number import NUMBER
 
 _FOLDER: Final = Path(__file__).parents[1] / "templates"
 _TEMPLATES: Final = FileSystemLoader(_FOLDER)
@@ -29,7 +30,6 @@ _AS_RELEASED: Final[dict[str, Any]] = {"loader": _TEMPLATES, "undefined": Strict
 _TEXT: Final = Environment(**_AS_RELEASED, trim_blocks=True, lstrip_blocks=True, autoescape=False)
 _HTML: Final = Environment(**_AS_RELEASED, trim_blocks=True, lstrip_blocks=True, autoescape=True)
 
-_NUMBER: Final = re.compile(r"AS-[0-9]{8}[0-9A-Z]{7}(-[0-9]{1,4})?", re.ASCII)
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,49}", re.ASCII)
 
 
@@ -146,7 +146,7 @@ def _code(given: str | None) -> str:
 
 
 def _number(given: str | None) -> str:
-    return given if given is not None and _NUMBER.fullmatch(given) else ""
+    return given if given is not None and NUMBER.fullmatch(given) else ""
 
 
 def _moment(given: str | None) -> datetime | None:

@@ -185,8 +185,7 @@ async def _doers(database: Database, generation: Generation, processes: int) -> 
         async with workers.hired(database, generation, processes) as hired:
             yield [worker.do for worker in hired]
     else:
-        with jobs.collecting_seldom():
-            yield [partial(jobs.do, database, generation)] * AT_ONCE
+        yield [partial(jobs.do, database, generation)] * AT_ONCE
 
 
 async def _share(doers: Sequence[Do], waiting: list[tuple[Job, Heard]]) -> None:

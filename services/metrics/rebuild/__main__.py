@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import threading
 from datetime import datetime
 from io import FileIO
+from typing import Any
 
 import uvloop
 
 from services.metrics.rebuild import jobs, workers
 from services.metrics.store.generations import Generation
+from shared import garbage
 from shared.database import Database, from_json, is_transient
 
 
@@ -24,14 +25,12 @@ def main() -> None:
     # without a buffer, whose lock a thread that waits for input would hold when the process ends
     asked = FileIO(0, closefd=False)
     opening = from_json(asked.readline())
-    gc.collect()
-    gc.freeze()
-    with jobs.collecting_seldom():
-        uvloop.run(_work(opening["database"], _generation(opening["generation"]), asked, answers))
+    garbage.collect_seldom()
+    uvloop.run(_work(opening["database"], _generation(opening["generation"]), asked, answers))
 
 
-def _generation(told: dict[str, object]) -> Generation:
-    return Generation(**told | {"started_at": datetime.fromisoformat(str(told["started_at"]))})  # type: ignore[arg-type]
+def _generation(told: dict[str, Any]) -> Generation:
+    return Generation(**told | {"started_at": datetime.fromisoformat(told["started_at"])})
 
 
 async def _work(url: str, generation: Generation, asked: FileIO, answers: FileIO) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from services.metrics import handlers
@@ -67,15 +66,3 @@ async def _piece(database: Database, generation: Generation) -> AsyncIterator[Tr
         await tx.execute("SET LOCAL synchronous_commit = off")
         await generations.join(tx, generation)
         yield tx
-
-
-@contextmanager
-def collecting_seldom() -> Iterator[None]:
-    """As services do: a piece is tens of thousands of values that all live until its transaction ends, and looking through them for garbage
-    again and again takes longer than counting them."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

@@ -64,7 +64,7 @@ class Opening:
     @classmethod
     def of(cls, database: Database, generation: Generation) -> Opening:
         """For workers on the same database."""
-        return cls(database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False), generation)
+        return cls(database.url, generation)
 
     def line(self) -> bytes:
         """As it is sent."""

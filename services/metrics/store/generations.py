@@ -106,16 +106,14 @@ async def join(tx: Transaction, generation: Generation) -> None:
 @asynccontextmanager
 async def sole_rebuild(database: Database) -> AsyncIterator[bool]:
     """Whether this is the only rebuild; it stays so inside, and ends with the process at the latest."""
-    from sqlalchemy import text  # only whoever rebuilds loads it
-
-    async with database.engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        is_sole = bool((await connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _REBUILD_LOCK})).scalar_one())
+    async with database.connection() as tx:
+        is_sole = bool(await tx.fetchval("SELECT pg_try_advisory_lock($1)", _REBUILD_LOCK))
         try:
             yield is_sole
         finally:
             if is_sole:
-                await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _REBUILD_LOCK})
+                # now: the server notices a closed connection a moment later, and the next rebuild does not wait
+                await tx.fetchval("SELECT pg_advisory_unlock($1)", _REBUILD_LOCK)
 
 
 async def begin(tx: Transaction, definitions: Mapping[str, int]) -> Generation:
