@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy, default
+from email.utils import format_datetime
 from html.parser import HTMLParser
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -282,9 +283,17 @@ def test_any_text_of_our_staff_makes_a_mail_that_smtp_takes(text: str) -> None:
 # --- headers ---------------------------------------------------------------------------------------------------------------------------
 
 NAMES = st.sampled_from(["From", "To", "Subject", "Date", "Message-ID", "References", "List-Unsubscribe", "Auto-Submitted", "Content-Type"])
+DATES = st.datetimes(timezones=st.sampled_from([UTC, ZoneInfo("Asia/Shanghai")])).map(format_datetime)
+ADDRESSES = st.from_regex(r"[A-Za-z0-9_.+-]{1,50}@[a-z.-]{1,12}", fullmatch=True)
+WORDS = st.text(alphabet="aQz019-:=?_()&!. ", min_size=1, max_size=80)
 VALUES = st.one_of(
     st.sampled_from(["wang@example.com", "服务 <service@example.org>", "multipart/alternative; boundary=b", 'text/plain; charset="utf-8"']),
     st.text(alphabet='aw.+-_@ "<>,;=?utf8q服务。\u3000', min_size=1, max_size=90),
+    st.text(alphabet="我们已收到é🔧（AS-2026） =?", min_size=1, max_size=120),
+    st.from_regex(r'multipart/alternative; boundary="[a-z0-9-]{1,80}"', fullmatch=True),
+    DATES,
+    ADDRESSES,
+    WORDS,
 )
 
 
@@ -298,10 +307,42 @@ def outcome(policy: EmailPolicy[EmailMessage], name: str, value: str) -> object:
         return type(error)
 
 
+@pytest.mark.parametrize("utf8", [False, True])
 @settings(max_examples=300, deadline=None)
-@given(NAMES, VALUES)
-def test_a_header_reads_as_the_standard_library_has_it(name: str, value: str) -> None:
-    assert outcome(POLICY, name, value) == outcome(SMTP, name, value)
+@given(name=NAMES, value=VALUES)
+def test_a_header_reads_as_the_standard_library_has_it(name: str, value: str, utf8: bool) -> None:
+    assert outcome(POLICY.clone(utf8=utf8), name, value) == outcome(SMTP.clone(utf8=utf8), name, value)
+
+
+def written(policy: EmailPolicy[EmailMessage], name: str, value: str) -> bytes | type:
+    """A mail with this header alone."""
+    mail = EmailMessage(policy=policy)
+    try:
+        mail[name] = value
+        return mail.as_bytes()
+    except (ValueError, IndexError, AttributeError) as error:
+        return type(error)
+
+
+@pytest.mark.parametrize(("name", "values"), [("Date", DATES), ("To", ADDRESSES), ("Subject", WORDS)])
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_header_in_ascii_is_written_as_the_standard_library_writes_it(
+    name: str, values: st.SearchStrategy[str], data: st.DataObject
+) -> None:
+    value = data.draw(values)
+
+    assert written(POLICY, name, value) == written(SMTP, name, value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="我们已收到é🔧（AS-2026） ", min_size=1, max_size=120))
+def test_no_line_of_a_subject_is_longer_than_people_s_programs_like(subject: str) -> None:
+    raw = written(POLICY, "Subject", f"服务{subject}".strip())
+
+    assert isinstance(raw, bytes)
+    assert raw.isascii()
+    assert all(len(line) <= 78 for line in raw.split(b"\r\n"))
 
 
 @pytest.mark.parametrize("name", ["Subject", "To", "References", "List-Unsubscribe"])

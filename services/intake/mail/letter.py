@@ -25,7 +25,7 @@ def compose(notification: Notification, address: str, letterhead: Letterhead, wo
     _add_words(mail, words)
     # set last: whatever describes content would move into the first alternative
     mail["Content-Language"] = locale_of(notification)
-    mail.set_boundary(f"aftercare-{notification.event_id.hex}")
+    mail.replace_header("Content-Type", f'multipart/alternative; boundary="aftercare-{notification.event_id.hex}"')
     return mail
 
 
@@ -61,4 +61,4 @@ def _domain(sender: str) -> str:
 
 def _transfer_encoding(text: str) -> str:
     """Readable where lines are short enough for SMTP."""
-    return "8bit" if all(len(line) <= LONGEST_LINE for line in text.encode().splitlines()) else "base64"
+    return "8bit" if max(map(len, text.encode().splitlines()), default=0) <= LONGEST_LINE else "base64"

@@ -174,15 +174,19 @@ _QUIET: Final = "color:#5a6472;font-size:13px;word-break:break-all"
 def _rich(plain: Mapping[str, Any]) -> dict[str, Any]:
     """What looks different in HTML."""
 
+    link, opt_out = escape(plain["link"]), escape(plain["opt_out"])
+
     def button(label: str) -> Markup:
         # the address stands below, for whoever does not trust a button
-        shown = Markup('<a href="{0}" style="{1}">{2}</a><br><a href="{0}" style="{3}">{0}</a>')
-        return shown.format(plain["link"], _BUTTON, label, _QUIET) if plain["link"] else Markup()
+        shown = f'<a href="{link}" style="{_BUTTON}">{escape(label)}</a><br><a href="{link}" style="{_QUIET}">{link}</a>'
+        return Markup(shown) if link else Markup()
 
-    numbers = {name: Markup('<span style="white-space:nowrap">{}</span>').format(plain[name]) for name in ("number", "into") if plain[name]}
-    opt_out = {"opt_out": Markup('<a href="{0}" style="{1}">{0}</a>').format(plain["opt_out"], _QUIET)} if plain["opt_out"] else {}
-    large = Markup('<strong style="{}">{}</strong>')
-    return {"button": button, "large": lambda value: large.format(_BIG, value)} | numbers | opt_out
+    def large(value: str) -> Markup:
+        return Markup(f'<strong style="{_BIG}">{escape(value)}</strong>')
+
+    numbers = {name: Markup(f'<span style="white-space:nowrap">{escape(plain[name])}</span>') for name in ("number", "into") if plain[name]}
+    way_out = {"opt_out": Markup(f'<a href="{opt_out}" style="{_QUIET}">{opt_out}</a>')} if opt_out else {}
+    return {"button": button, "large": large} | numbers | way_out
 
 
 def _render(environment: Environment, source: str, values: Mapping[str, Any]) -> tuple[str, str]:
