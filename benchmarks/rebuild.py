@@ -79,7 +79,7 @@ def _figures(found: Found, count: int) -> list[Figure]:
             "its proof against the event log, before the new figures are used",
             scaled["prove"],
             "s",
-            bound=f"one hash aggregate over all counts of all spans: {database['prove']:.0f} µs of PostgreSQL for each event",
+            bound=f"reading the JSON of all documents, and histories: {database['prove']:.0f} µs of PostgreSQL for each event",
         ),
     ]
 

@@ -5,7 +5,8 @@ quarter hours and of durations. Where the projection merges facts event by event
 and joins; a mistake in one of the two is a difference. Everything is read in the snapshot of one transaction, so that events which arrive
 meanwhile do not matter.
 
-histories.py  parts of histories   counts.py  the figures that are sums   rows.py  spans, complaints, aliases   comparing.py  differences
+histories.py  parts of histories    counts.py        the figures that are sums     rows.py  spans, complaints, aliases
+comparing.py  differences           fingerprints.py  which documents need a look
 """
 
 from services.metrics.verification.comparing import Difference, differences

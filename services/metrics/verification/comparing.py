@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from services.metrics.buckets import bucket_of, sql_bucket, start_of
 from services.metrics.verification.counts import COUNTED
+from services.metrics.verification.fingerprints import CELL, GROUPS, HELD, PRINTS_EXPECTED, PRINTS_HELD, SUSPECTS, first_of_span
 from services.metrics.verification.histories import PATIENCE, look_up
 from services.metrics.verification.rows import ROWS
 from shared.database import Transaction
@@ -45,26 +47,26 @@ async def differences(tx: Transaction, version: int) -> list[Difference]:
     await tx.execute(_CELLS_EXPECTED)
     for kpi, counted in COUNTED.items():
         await tx.driver.execute(_EXPECTED.format(counted=counted), kpi, timeout=PATIENCE)
-    await tx.driver.execute(_HELD, version, timeout=PATIENCE)
-    # the planner cannot guess how many measures a document has; with what it guesses it would sort them all
-    for table in ("proof_cell", "proof_stored"):
-        await tx.driver.execute(f"ANALYZE {table}", timeout=PATIENCE)
-    rows = await tx.driver.fetch(_COMPARED, timeout=PATIENCE)
-    found = [Difference(row[0], row[1], row[2], row[3], start_of(row[4]), row[5], row[6], row[7]) for row in rows]
+    found = await _different_counts(tx, version)
     for kpi, (expected, actual) in ROWS.items():
         rows = await tx.driver.fetch(_ROWS_COMPARED.format(expected=expected, actual=actual), version, timeout=PATIENCE)
         found += [Difference(kpi, "row", 1, row[0], start_of(bucket_of(row[1])), "rows", row[2], row[3]) for row in rows]
     return found
 
 
-_ROLLUPS: Final = """
-    SELECT dimension, span, value, bucket, part.counts
-      FROM kpi_rollup CROSS JOIN LATERAL (VALUES (counts), (durations)) part(counts) WHERE projection_version = $1
-"""
-_CELLS: Final = """
-    SELECT 'cell' AS dimension, 1::smallint AS span, concat_ws('/', channel, type, priority, team, agent, tier) AS value, bucket, counts
-      FROM kpi_cell WHERE projection_version = $1
-"""
+async def _different_counts(tx: Transaction, version: int) -> list[Difference]:
+    """Measures that differ, of the documents whose fingerprints do."""
+    salt = secrets.randbits(63)
+    for table, query, *parameters in (("proof_print_expected", PRINTS_EXPECTED, salt), ("proof_print_held", PRINTS_HELD, salt, version)):
+        await tx.driver.execute(f"CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {query}", *parameters, timeout=PATIENCE)
+        await tx.driver.execute(f"ANALYZE {table}", timeout=PATIENCE)
+    await tx.driver.execute(f"CREATE TEMPORARY TABLE proof_suspect ON COMMIT DROP AS {SUSPECTS}", timeout=PATIENCE)
+    if not await tx.fetchval("SELECT count(*) FROM proof_suspect"):
+        return []
+    await tx.driver.execute("ANALYZE proof_suspect", timeout=PATIENCE)
+    rows = await tx.driver.fetch(_COMPARED, version, timeout=PATIENCE)
+    return [Difference(row[0], row[1], row[2], row[3], start_of(row[4]), row[5], row[6], row[7]) for row in rows]
+
 
 _CELLS_EXPECTED: Final = """
     CREATE TEMPORARY TABLE proof_cell (
@@ -85,33 +87,23 @@ _EXPECTED: Final = (
 )
 """``counted`` = one row (at, dims, measure, n) for each time that something counts."""
 
-_HELD: Final = f"""
-    CREATE TEMPORARY TABLE proof_stored ON COMMIT DROP AS
-    SELECT f.kpi, dimension, span::integer AS span, held.value, bucket, m.key AS measure, m.value::bigint AS n
-      FROM ({_ROLLUPS} UNION ALL {_CELLS}) held
-     CROSS JOIN LATERAL json_each(counts) f(kpi, measures) CROSS JOIN LATERAL json_each_text(measures) m
-"""
-
-_COMPARED: Final = """
-    WITH grouped AS (
-      SELECT kpi, g.dimension, g.value, bucket, measure, sum(n)::bigint AS n
-        FROM proof_cell
-       CROSS JOIN LATERAL (VALUES ('total', ''), ('channel', channel), ('type', type), ('priority', priority), ('team', team),
-                                  ('agent', agent), ('tier', tier)) g(dimension, value)
-       GROUP BY 1, 2, 3, 4, 5
-    ),
-    expected AS (
-      SELECT kpi, 'cell' AS dimension, 1 AS span, concat_ws('/', channel, type, priority, team, agent, tier) AS value, bucket, measure, n
-        FROM proof_cell
+_COMPARED: Final = f"""
+    WITH expected AS (
+      SELECT kpi, 'cell' AS dimension, 1 AS span, {CELL} AS value, bucket, measure, n FROM proof_cell
       UNION ALL
-      SELECT kpi, dimension, s.span, value, bucket - (bucket % s.span + s.span) % s.span, measure, sum(n)::bigint
-        FROM grouped JOIN (VALUES (1), (4), (32), (96)) s(span) ON s.span IN (4, 96) OR dimension = 'total'
-       GROUP BY 1, 2, 3, 4, 5, 6
+      SELECT kpi, g.dimension, s.span, g.value, {first_of_span("bucket", "s.span")}, measure, n
+        FROM proof_cell CROSS JOIN LATERAL {GROUPS} JOIN (VALUES (1), (4), (32), (96)) s(span) ON s.span IN (4, 96) OR g.dimension = 'total'
+    ),
+    held AS (
+      SELECT kpi, dimension, span, held.value, bucket, m.key AS measure, m.value::bigint AS n
+        FROM ({HELD}) held JOIN proof_suspect USING (dimension, span, value, bucket)
+       CROSS JOIN LATERAL json_each(document) f(kpi, measures) CROSS JOIN LATERAL json_each_text(measures) m
     )
     SELECT kpi, dimension, span, value, bucket, measure, sum(expected)::bigint AS expected, sum(actual)::bigint AS actual
-      FROM (SELECT kpi, dimension, span, value, bucket, measure, n AS expected, 0 AS actual FROM expected
+      FROM (SELECT kpi, dimension, span, value, bucket, measure, n AS expected, 0 AS actual
+              FROM expected JOIN proof_suspect USING (dimension, span, value, bucket)
             UNION ALL
-            SELECT kpi, dimension, span, value, bucket, measure, 0, n FROM proof_stored) both_sides
+            SELECT kpi, dimension, span, value, bucket, measure, 0, n FROM held) both_sides
      GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(expected) <> sum(actual)
      ORDER BY kpi, bucket, dimension, span, value, measure
 """
