@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from typing import Final
 
 import pytest
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from services.tickets.assignment.roster import Decision, Roster
 from services.tickets.assignment.staff import Agent, Distribution, Presence, Skill, Team, Work
+from services.tickets.assignment.turns import Verdict, line
+from services.tickets.store.assignments import canonical, digest
 from tests.tickets.builders import NOON
 from tests.tickets.staffing import a_roster, a_team, an_agent
 
@@ -87,7 +90,7 @@ def test_batches_are_as_fair_as_one_ticket_after_the_other(moments: list[object]
     for minute, size in enumerate(sizes):
         roster = a_roster(*staff)
         given_to.update(roster.place(Work("repair", "web", "standard"), NOON + timedelta(minutes=minute)).agent for _ in range(size))
-        staff = [replace(agent, given_at=roster.given.get(agent.id, agent.given_at)) for agent in staff]
+        staff = [agent._replace(given_at=roster.given.get(agent.id, agent.given_at)) for agent in staff]
 
     counts = [given_to[agent.id] for agent in staff]
     assert max(counts) - min(counts) <= 1
@@ -106,7 +109,7 @@ def run_anew(
     for each, without in zip(work, gone, strict=False):
         roster = Roster(teams, skills, people.values(), load)
         found.append(roster.place(each, NOON, without=without))
-        people |= {id: replace(people[id], given_at=at) for id, at in roster.given.items()}
+        people |= {id: people[id]._replace(given_at=at) for id, at in roster.given.items()}
         load.update(roster.given.keys())
     return found
 
@@ -167,7 +170,7 @@ def test_the_order_in_which_staff_are_listed_does_not_matter(
 def test_one_more_who_is_absent_changes_nothing_for_the_others(
     teams: list[Team], skills: list[Skill], staff: list[Agent], loads: dict[str, int], work: list[Work], other: Agent, absence: Presence
 ) -> None:
-    absent = replace(other, id="zoe", presence=absence)
+    absent = other._replace(id="zoe", presence=absence)
 
     def owners(people: list[Agent]) -> list[tuple[str | None, str | None, str | None]]:
         return [(decision.team, decision.agent, decision.code) for decision in run(teams, skills, people, loads, work)]
@@ -185,6 +188,57 @@ def test_each_decision_says_why_for_every_team_and_every_member(
         assert set(decision.candidates) == {agent.id for agent in staff if decision.team is not None and decision.team in agent.teams}
         assert [id for id, verdict in decision.candidates.items() if verdict == "chosen"] == ([decision.agent] if decision.agent else [])
         assert (decision.code is None) == (decision.agent is None)
+
+
+@given(TEAMS, SKILLS, STAFF, LOADS, st.lists(WORK, max_size=12), st.lists(st.sets(st.sampled_from(IDS), max_size=2), min_size=12))
+def test_the_verdicts_are_those_of_everybody_looked_at_by_himself_for_each_ticket(
+    teams: list[Team], skills: list[Skill], staff: list[Agent], loads: dict[str, int], work: list[Work], gone: list[set[str]]
+) -> None:
+    roster, load = Roster(teams, skills, staff, loads), Counter(loads)
+
+    for each, without in zip(work, gone, strict=False):
+        decision = roster.place(each, NOON, without=without)
+
+        members = [agent for agent in staff if decision.team is not None and decision.team in agent.teams]
+        verdicts = dict(line(each, members, needed=decision.needed, loads=load, without=without).verdicts)
+        if decision.agent is not None:
+            verdicts[decision.agent] = Verdict.CHOSEN
+            load[decision.agent] += 1
+        assert decision.candidates == verdicts
+
+
+@given(TEAMS, SKILLS, STAFF, LOADS, st.lists(WORK, max_size=12))
+def test_verdicts_that_name_already_who_was_chosen_stay_what_they_are(
+    teams: list[Team], skills: list[Skill], staff: list[Agent], loads: dict[str, int], work: list[Work]
+) -> None:
+    """As they are kept with assignments of old."""
+    for decision in run(teams, skills, staff, loads, work):
+        assert replace(decision, verdicts=decision.candidates).candidates == decision.candidates
+
+
+def test_tickets_for_which_the_same_is_needed_share_their_verdicts() -> None:
+    roster = a_roster(*(an_agent(id) for id in IDS))
+
+    decisions = [roster.place(Work("repair", "web", "standard"), NOON) for _ in range(20)]
+
+    assert len({id(decision.verdicts) for decision in decisions}) == 1
+    assert len({decision.agent for decision in decisions}) == len(IDS)
+
+
+VERDICTS: Final = st.dictionaries(st.text(max_size=4), st.sampled_from(Verdict), max_size=6)
+
+
+@given(VERDICTS, st.randoms(use_true_random=False))
+def test_the_same_verdicts_have_one_text_in_whatever_order_they_stand(verdicts: dict[str, Verdict], random: Random) -> None:
+    items = list(verdicts.items())
+    random.shuffle(items)
+
+    assert canonical(dict(items)) == canonical(verdicts)
+
+
+@given(VERDICTS, VERDICTS)
+def test_other_verdicts_have_another_digest(one: dict[str, Verdict], other: dict[str, Verdict]) -> None:
+    assert (digest(canonical(one)) == digest(canonical(other))) == (one == other)
 
 
 def test_a_team_that_was_named_is_taken_whatever_the_ticket_is() -> None:

@@ -30,7 +30,15 @@ class Decision:
     needed: tuple[str, ...] = ()
     """Skills that the ticket needs."""
     teams: Mapping[str, TeamVerdict] = field(default_factory=dict)
-    candidates: Mapping[str, Verdict] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """On each agent of the team, where one was looked for, before one was chosen: for very many tickets the same, and then one mapping."""
+
+    @property
+    def candidates(self) -> Mapping[str, Verdict]:
+        """Verdict on each agent of the team, where one was looked for."""
+        if self.agent is None or self.agent not in self.verdicts:
+            return self.verdicts
+        return {**self.verdicts, self.agent: Verdict.CHOSEN}
 
 
 class Roster:
@@ -56,21 +64,18 @@ class Roster:
 
     def place(self, work: Work, at: datetime, *, team: str | None = None, without: Collection[str] = ()) -> Decision:
         """Find a team, unless one is given, and in it the agent whose turn it is."""
-        verdicts: Mapping[str, TeamVerdict] = {}
+        teams: Mapping[str, TeamVerdict] = {}
         if team is None:
             found = self._route(work)
-            team, verdicts = found.team, found.verdicts
+            team, teams = found.team, found.verdicts
         if team is None:
-            return Decision(teams=verdicts)
+            return Decision(teams=teams)
         needed = self.needed(work)
-        chosen = self._turn(team, work, needed, without)
-        if chosen.agent is None:
-            return Decision(team, needed=needed, teams=verdicts, candidates=chosen.verdicts)
-        if self.teams[team].distribution is Distribution.BY_HAND or not self.teams[team].is_active:
-            waiting = {**chosen.verdicts, chosen.agent: Verdict.LATER_TURN}
-            return Decision(team, needed=needed, teams=verdicts, candidates=waiting)
-        self.give(chosen.agent, at)
-        return Decision(team, chosen.agent, DEDICATED if chosen.is_dedicated else ROUND_ROBIN, needed, verdicts, chosen.verdicts)
+        chosen, line = self._turn(team, work, needed, without)
+        if chosen is None or self.teams[team].distribution is Distribution.BY_HAND or not self.teams[team].is_active:
+            return Decision(team, needed=needed, teams=teams, verdicts=line.verdicts)
+        self.give(chosen, at)
+        return Decision(team, chosen, DEDICATED if line.is_dedicated else ROUND_ROBIN, needed, teams, line.verdicts)
 
     def _route(self, work: Work) -> Route:
         found = self._routes.get(work)

@@ -68,9 +68,8 @@ class Position(StrEnum):
     EXPERT = "expert"
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """Somebody who works on tickets. The first of his teams is his home."""
+class Agent(NamedTuple):
+    """Somebody who works on tickets. The first of his teams is his home. Whoever gives work makes one of each of the team: it is cheap."""
 
     id: str
     teams: tuple[str, ...] = ()

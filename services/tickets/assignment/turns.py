@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from heapq import heapify, heapreplace
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.tickets.assignment.staff import Agent, Presence, Work
 
@@ -33,21 +33,19 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """The agent, None where nobody can have it, and the verdict on each agent of the team."""
-
-    agent: str | None
-    is_dedicated: bool
-    verdicts: Mapping[str, Verdict]
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """Who of a team may be given one kind of work, whoever's turn it is; the verdicts are those while nobody is chosen."""
 
     agents: tuple[Agent, ...]
     is_dedicated: bool
     verdicts: Mapping[str, Verdict]
+
+
+class Turn(NamedTuple):
+    """The agent, None where nobody can have it, and the line out of which he was chosen."""
+
+    agent: str | None
+    line: Line
 
 
 def line(
@@ -73,14 +71,13 @@ class Turns:
 
     def turn(self, given: Mapping[str, datetime]) -> Turn:
         """Whose turn it is, after those who were ``given`` something meanwhile, and when."""
-        waiting, verdicts = self._waiting, self._line.verdicts
+        waiting = self._waiting
         if not waiting:
-            return Turn(None, False, verdicts)
+            return Turn(None, self._line)
         # whoever was given something comes later than he stands here
         while given.get(waiting[0][1], waiting[0][0]) != waiting[0][0]:
             heapreplace(waiting, (given[waiting[0][1]], waiting[0][1]))
-        chosen = waiting[0][1]
-        return Turn(chosen, self._line.is_dedicated, {**verdicts, chosen: Verdict.CHOSEN})
+        return Turn(waiting[0][1], self._line)
 
 
 def _verdict(agent: Agent, work: Work, needed: Collection[str], load: int, without: Collection[str]) -> Verdict:

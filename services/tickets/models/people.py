@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from services.tickets.assignment.staff import Distribution, Position, Presence, WhenOffline
@@ -40,6 +40,8 @@ agent: Final = Table(
     CheckConstraint("version > 0 AND capacity > 0", name="agent_counts"),
     CheckConstraint("active OR presence = 'offline'", name="who_left_is_offline"),
     Index("agent_teams", "teams", postgresql_using="gin"),
+    # for the next version of a row, which each ticket makes of one of them
+    postgresql_with={"fillfactor": "50"},
 )
 
 team: Final = Table(
@@ -97,5 +99,14 @@ assignment: Final = Table(
     Column("agent", Text),
     Column("needed", ARRAY(Text), comment="skills that it needed"),
     Column("teams", JSONB, comment="verdict on each team, where one was chosen"),
-    Column("candidates", JSONB, comment="verdict on each agent of the team, where one was looked for"),
+    Column("line", LargeBinary, comment="digest of the verdicts on each agent of the team, where one was looked for"),
+    Column("candidates", JSONB, comment="of rows from before there were lines: these verdicts, with the one on who was chosen"),
+)
+
+assignment_line: Final = Table(
+    "assignment_line",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("verdicts", JSONB, nullable=False, comment="on each agent of a team, before one was chosen"),
+    comment="what assignments have in common; written once, kept for ever",
 )

@@ -2,6 +2,9 @@
 
 Agents are locked after tickets and before timers, in the order of their ids. Who can be given work now is locked by whoever gives it, so
 that two transactions never see the same turn or the same free place.
+
+Verdicts are kept once, however many tickets they are about, and for ever. They are written after the timers of tickets, in the order of
+their digests. Two transactions can write the same ones at once, and one waits, only where nobody is at work: whoever is, is locked.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from operator import attrgetter
 from typing import Final
 
@@ -82,6 +86,7 @@ async def agents_by_id(tx: Transaction, ids: Collection[str]) -> dict[str, Agent
 
 
 _AGENTS: Final = "SELECT id, teams, skills, tiers, capacity, presence, active, given_at FROM agent"
+"""In the order of the fields of `Agent`."""
 
 
 async def loads(tx: Transaction, ids: Collection[str]) -> dict[str, int]:
@@ -127,20 +132,15 @@ def _team(row: asyncpg.Record) -> Team:
 
 
 def _agent(row: asyncpg.Record) -> Agent:
-    return Agent(
-        id=row["id"],
-        teams=tuple(row["teams"]),
-        skills=frozenset(row["skills"]),
-        tiers=frozenset(row["tiers"]),
-        capacity=row["capacity"],
-        presence=Presence(row["presence"]),
-        is_active=row["active"],
-        given_at=row["given_at"],
-    )
+    id, teams, skills, tiers, capacity, presence, is_active, given_at = row
+    return Agent(id, tuple(teams), frozenset(skills), frozenset(tiers), capacity, _PRESENCE[presence], is_active, given_at)
+
+
+_PRESENCE: Final = {str(presence): presence for presence in Presence}
 
 
 def _absent(agent: Agent) -> Agent:
-    return Agent(agent.id, agent.teams, agent.skills, agent.tiers, agent.capacity, Presence.OFFLINE, agent.is_active, agent.given_at)
+    return agent._replace(presence=Presence.OFFLINE)
 
 
 # ------------------------------------------------------------------ assignments
@@ -150,24 +150,66 @@ async def insert(tx: Transaction, assignments: Sequence[Assignment]) -> None:
     """Keep assignments with their reasons."""
     if not assignments:
         return
-    await tx.copy("assignment", _COLUMNS, [(*_of_assignment(each), *_reasons(each.decision or Decision())) for each in assignments])
+    decisions = [each.decision or _NONE for each in assignments]
+    lines = await _keep_lines(tx, decisions)
+    rows = [
+        (*_of_assignment(each), *_reasons(decision), lines.get(id(decision.verdicts)))
+        for each, decision in zip(assignments, decisions, strict=True)
+    ]
+    await tx.copy("assignment", _COLUMNS, rows)
 
 
+_NONE: Final = Decision()
 _COPIED: Final = ("number", "version", "at", "actor", "team", "agent", "code", "reason")
-_COLUMNS: Final = (*_COPIED, "needed", "teams", "candidates")
+_COLUMNS: Final = (*_COPIED, "needed", "teams", "line")
 _of_assignment: Final = attrgetter(*_COPIED)
 
 
-def _reasons(decision: Decision) -> tuple[list[str] | None, str, str]:
-    return list(decision.needed) or None, to_json(dict(decision.teams)), to_json(dict(decision.candidates))
+def _reasons(decision: Decision) -> tuple[list[str] | None, str]:
+    return list(decision.needed) or None, to_json(dict(decision.teams))
+
+
+async def _keep_lines(tx: Transaction, decisions: Sequence[Decision]) -> dict[int, bytes]:
+    """Have the verdicts of these decisions kept; the digest of each mapping of them, by its identity."""
+    # nearly all decisions of a batch share one mapping, which may be long
+    mappings = {id(decision.verdicts): decision.verdicts for decision in decisions if decision.verdicts}
+    if not mappings:
+        return {}
+    texts = {key: canonical(verdicts) for key, verdicts in mappings.items()}
+    digests = {key: digest(text) for key, text in texts.items()}
+    rows = await tx.fetch("SELECT digest FROM assignment_line WHERE digest = ANY($1::bytea[])", list(digests.values()))
+    there = {row["digest"] for row in rows}
+    await _insert_lines(tx, {digests[key]: text for key, text in texts.items() if digests[key] not in there})
+    return digests
+
+
+async def _insert_lines(tx: Transaction, lines: Mapping[bytes, str]) -> None:
+    if not lines:
+        return
+    ordered = sorted(lines)
+    await tx.execute(
+        "INSERT INTO assignment_line (digest, verdicts) SELECT * FROM unnest($1::bytea[], $2::jsonb[]) ON CONFLICT DO NOTHING",
+        ordered,
+        [lines[key] for key in ordered],
+    )
+
+
+def canonical(verdicts: Mapping[str, Verdict]) -> str:
+    """One text for the same verdicts, in whatever order they stand."""
+    return to_json(dict(sorted(verdicts.items())))
+
+
+def digest(text: str) -> bytes:
+    """What verdicts are found by."""
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 async def of_ticket(tx: Transaction, number: str) -> list[Assignment]:
     """The ticket's assignments, oldest first."""
     rows = await tx.fetch(
         """
-        SELECT number, version, at, actor, team, agent, code, reason, needed, teams, candidates
-          FROM assignment WHERE number = $1 ORDER BY version
+        SELECT number, version, at, actor, team, agent, code, reason, needed, teams, coalesce(l.verdicts, a.candidates) AS verdicts
+          FROM assignment a LEFT JOIN assignment_line l ON l.digest = a.line WHERE number = $1 ORDER BY version
         """,
         number,
     )
@@ -192,7 +234,7 @@ def _assignment(row: asyncpg.Record) -> Assignment:
         code=row["code"],
         needed=tuple(row["needed"] or ()),
         teams={id: TeamVerdict(verdict) for id, verdict in from_json(row["teams"]).items()},
-        candidates={id: Verdict(verdict) for id, verdict in from_json(row["candidates"]).items()},
+        verdicts={id: Verdict(verdict) for id, verdict in (from_json(row["verdicts"]) or {}).items()},
     )
     copied = {name: row[name] for name in _COPIED}
     return Assignment(**copied, decision=decision)
