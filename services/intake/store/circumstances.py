@@ -28,13 +28,16 @@ async def addressees(tx: Transaction, customer_ids: Collection[UUID]) -> Mapping
 
     A merged file is its survivor's. Customers whom nobody registered are left out.
     """
+    # OFFSET 0: each is looked up by its key, also in tables that nobody has analysed yet
     rows = await tx.fetch(
         """
         SELECT DISTINCT ON (o.customer_id, i.scheme) o.customer_id, c.consent_status AS status, c.consent_survey AS survey,
                c.consent_marketing AS marketing, i.scheme, i.value, i.address
-          FROM customer o JOIN customer c ON c.customer_id = o.survivor_id
-               LEFT JOIN customer_identity i ON i.customer_id = c.customer_id AND i.scheme = ANY($2::text[])
-         WHERE o.customer_id = ANY($1::uuid[])
+          FROM unnest($1::uuid[]) asked(customer_id)
+               CROSS JOIN LATERAL (SELECT * FROM customer WHERE customer_id = asked.customer_id OFFSET 0) o
+               CROSS JOIN LATERAL (SELECT * FROM customer WHERE customer_id = o.survivor_id OFFSET 0) c
+               LEFT JOIN LATERAL (SELECT * FROM customer_identity WHERE customer_id = c.customer_id OFFSET 0) i
+                      ON i.scheme = ANY($2::text[])
          ORDER BY o.customer_id, i.scheme,
                   coalesce(i.value = CASE i.scheme WHEN 'email' THEN c.primary_email ELSE c.primary_phone END, false) DESC,
                   i.linked_at DESC, i.value
@@ -87,25 +90,22 @@ class Placed:
 
 async def place(tx: Transaction, receipts: Sequence[Notification]) -> Placed:
     """Where the requests of these receipts ended: each opened a ticket or joined one (an alias)."""
+    # OFFSET 0, here as well: a join would read all receipts for each
     rows = await tx.fetch(
         """
-        WITH receipt AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
-                                         r(event_id, reference, in_reply_to, requested_at)),
-             matter AS (
-               SELECT r.event_id, r.requested_at, a.number IS NOT NULL OR t.number IS NOT NULL AS is_known,
-                      q.dismissed_at IS NOT NULL AS is_dismissed,
-                      coalesce(a.number, b.number, r.in_reply_to, r.reference) AS number
-                 FROM receipt r LEFT JOIN ticket_alias a ON a.reference = r.reference
-                                LEFT JOIN ticket_copy t ON t.number = r.reference
-                                LEFT JOIN ticket_alias b ON b.reference = r.in_reply_to AND t.number IS NULL
-                                LEFT JOIN request q ON q.request_id = r.event_id)
-        SELECT m.event_id, m.is_known, m.is_dismissed OR EXISTS (
-                 SELECT FROM notification n
-                  WHERE n.kind = 'acknowledgement' AND n.status IN ('pending', 'delivered')
-                    AND n.ticket_number IN (SELECT m.number UNION ALL SELECT reference FROM ticket_alias x WHERE x.number = m.number)
-                    AND (n.requested_at, n.event_id) < (m.requested_at, m.event_id)
-                    AND n.requested_at > m.requested_at - $5::interval) AS is_needless
-          FROM matter m
+        SELECT r.event_id, a.number IS NOT NULL OR t.number IS NOT NULL AS is_known, q.dismissed_at IS NOT NULL OR EXISTS (
+                 SELECT FROM (SELECT m.number UNION ALL SELECT reference FROM ticket_alias WHERE number = m.number OFFSET 0) s(reference)
+                        CROSS JOIN LATERAL (
+                          SELECT FROM notification n
+                           WHERE n.ticket_number = s.reference AND n.kind = 'acknowledgement' AND n.status IN ('pending', 'delivered')
+                             AND (n.requested_at, n.event_id) < (r.requested_at, r.event_id)
+                             AND n.requested_at > r.requested_at - $5::interval OFFSET 0) n) AS is_needless
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) r(event_id, reference, in_reply_to, requested_at)
+               LEFT JOIN LATERAL (SELECT number FROM ticket_alias WHERE reference = r.reference OFFSET 0) a ON true
+               LEFT JOIN LATERAL (SELECT number FROM ticket_copy WHERE number = r.reference OFFSET 0) t ON true
+               LEFT JOIN LATERAL (SELECT number FROM ticket_alias WHERE reference = r.in_reply_to OFFSET 0) b ON t.number IS NULL
+               LEFT JOIN LATERAL (SELECT dismissed_at FROM request WHERE request_id = r.event_id OFFSET 0) q ON true
+               CROSS JOIN LATERAL (SELECT coalesce(a.number, b.number, r.in_reply_to, r.reference) AS number) m
         """,
         [n.event_id for n in receipts],
         [n.ticket_number for n in receipts],

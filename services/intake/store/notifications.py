@@ -86,9 +86,8 @@ async def claim_due(tx: Transaction, *, limit: int, now: datetime, until: dateti
     rows = await tx.fetch(
         f"""
         UPDATE notification n SET next_attempt_at = $3
-          FROM (SELECT event_id FROM notification WHERE status = 'pending' AND next_attempt_at <= $2
-                 ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
-         WHERE n.event_id = due.event_id
+         WHERE event_id = ANY(ARRAY(SELECT event_id FROM notification WHERE status = 'pending' AND next_attempt_at <= $2
+                                     ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED))
         RETURNING {COLUMNS}
         """,
         limit,

@@ -1,0 +1,82 @@
+"""What decides on messages that are due is looked up by key, however many there are: shown by the plans, also where nobody has analysed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final, cast
+
+import orjson
+import pytest
+
+from services.intake.store import circumstances, notifications
+from shared import clock
+from shared.database import Database, Transaction
+
+pytestmark = pytest.mark.postgres
+
+MANY: Final = 4_000
+DUE: Final = 50
+_FILL: Final = (
+    """
+    INSERT INTO customer (customer_id, survivor_id, locale, registered_at)
+    SELECT id, id, 'en', $2 FROM (SELECT md5('customer ' || i)::uuid AS id FROM generate_series(1, $1::int) i) made
+    """,
+    """
+    INSERT INTO notification (event_id, notification_id, customer_id, kind, locale, requested_at, ticket_number, next_attempt_at)
+    SELECT md5('event ' || i)::uuid, md5('notification ' || i)::uuid, md5('customer ' || i)::uuid, 'acknowledgement', 'en', $2,
+           'AS-' || i, $2
+      FROM generate_series(1, $1::int) i
+    """,
+    """
+    INSERT INTO ticket_copy (number, customer_id, status, version)
+    SELECT 'AS-' || i, md5('customer ' || i)::uuid, 'new', 1 FROM generate_series(1, $1::int) i WHERE $2::timestamptz IS NOT NULL
+    """,
+    """
+    INSERT INTO ticket_alias (reference, number)
+    SELECT 'AS-joined-' || i, 'AS-' || i FROM generate_series(1, $1::int) i WHERE $2::timestamptz IS NOT NULL
+    """,
+)
+
+
+class Explaining:
+    """A transaction that keeps the plan of each question."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self.steps: list[dict[str, Any]] = []
+
+    async def fetch(self, query: str, *values: Any) -> list[Any]:
+        """The rows; their plan is kept."""
+        plan = await self._tx.fetchval(f"EXPLAIN (FORMAT JSON) {query}", *values)
+        self.steps += _steps(orjson.loads(plan)[0]["Plan"])
+        return await self._tx.fetch(query, *values)
+
+
+def _steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from _steps(below)
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+async def test_what_is_due_is_claimed_and_judged_by_key(intake_database: Database, analysed: bool) -> None:
+    now = clock.real_now()
+    async with intake_database.transaction() as tx:
+        for statement in _FILL:
+            await tx.execute(statement, MANY, now - timedelta(minutes=1))
+        if analysed:
+            await tx.execute("ANALYZE customer, notification, ticket_copy, ticket_alias")
+    async with intake_database.transaction() as tx:
+        asked = Explaining(tx)
+        asking = cast(Transaction, asked)
+
+        due = await notifications.claim_due(asking, limit=DUE, now=now, until=now + timedelta(minutes=2))
+        placed = await circumstances.place(asking, due)
+        await circumstances.overtaken(asking, due)
+        addressees = await circumstances.addressees(asking, {notification.customer_id for notification in due})
+
+    assert len(due) == len(placed.known) == len(addressees) == DUE
+    read = {step["Relation Name"] for step in asked.steps if step["Node Type"] in ("Index Scan", "Index Only Scan", "Bitmap Heap Scan")}
+    assert read >= {"customer", "notification", "ticket_copy", "ticket_alias"}
+    assert [step["Relation Name"] for step in asked.steps if step["Node Type"] == "Seq Scan" and step["Relation Name"] in read] == []
