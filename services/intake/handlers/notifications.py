@@ -193,8 +193,7 @@ async def conclude(
         put_off = {item.event_id for item in ledger.again}
         if asking := _about_surveys(notification for notification, _ in claimed.plans if notification.event_id in put_off):
             await surveys.look_again(tx, asking, real_now + 2 * LEASE, real_now)
-    if ledger.left or ledger.stayed:
-        await budget.settle(tx, ledger.left, ledger.stayed, claimed.until, now)
+    await budget.settle(tx, ledger.left, ledger.stayed, claimed.until, now)
     return await _end(tx, claimed, ledger.finished, now)
 
 

@@ -51,8 +51,11 @@ async def reserve(tx: Transaction, uses: Sequence[Use], claimed_until: datetime,
 
 async def settle(tx: Transaction, left: Collection[UUID], stayed: Collection[UUID], claimed_until: datetime, at: datetime) -> None:
     """Of the messages of one claim: those that left, or may have, count from now on; those that certainly did not are forgotten."""
-    await tx.execute("UPDATE budget_use SET at = $3 WHERE claimed_until = $2 AND event_id = ANY($1::uuid[])", list(left), claimed_until, at)
-    await tx.execute("DELETE FROM budget_use WHERE claimed_until = $2 AND event_id = ANY($1::uuid[])", list(stayed), claimed_until)
+    if left:
+        moved = "UPDATE budget_use SET at = $3 WHERE claimed_until = $2 AND event_id = ANY($1::uuid[])"
+        await tx.execute(moved, list(left), claimed_until, at)
+    if stayed:
+        await tx.execute("DELETE FROM budget_use WHERE claimed_until = $2 AND event_id = ANY($1::uuid[])", list(stayed), claimed_until)
 
 
 async def forget(tx: Transaction, before: datetime) -> int:
