@@ -14,7 +14,7 @@ from benchmarks import load, requests
 from benchmarks.bench import Bench
 from benchmarks.figure import Figure
 from benchmarks.load import Load
-from benchmarks.platform import SERVICES, Platform
+from benchmarks.platform import Platform
 
 NAME = "memory"
 ABOUT = "memory of each process at rest and under load, of the broker and PostgreSQL beside"
@@ -61,7 +61,7 @@ async def run(bench: Bench) -> list[Figure]:
         bench.say(f"under load, {seconds:.0f} s")
         loaded = await _highest_while(platform, seconds)
         await platform.settle(timeout=600)
-    return [_of_service(service, rest[service], loaded[service]) for service in SERVICES] + [
+    return [_of_process(name, rest[name], loaded[name]) for name in platform.processes] + [
         _of_server(server, rest[server], loaded[server]) for server in platform.servers
     ]
 
@@ -96,9 +96,9 @@ def _look(platform: Platform) -> dict[str, Size]:
     return {name: size_of(pid) for name, pid in platform.pids.items()}
 
 
-def _of_service(service: str, rest: Size, loaded: Size) -> Figure:
+def _of_process(name: str, rest: Size, loaded: Size) -> Figure:
     return Figure.of(
-        f"memory of {service} under load (RSS; all roles in one process)",
+        f"memory of {name} under load (RSS)",
         [loaded.resident],
         "MB",
         beside="at rest",

@@ -15,7 +15,7 @@ import asyncpg
 from deploy.local.child import finishing
 from deploy.local.home import Home
 from deploy.local.ports import free_port
-from deploy.local.services import DEFAULT_PORTS, Address, ServiceProcess, environment, python, service_program
+from deploy.local.services import DEFAULT_PORTS, PROCESSES, Address, Process, ServiceProcess, environment, python, service_program
 from shared.clock import monotonic
 from shared.events.topics import NUMBERED, Topic
 from shared.kafka import KafkaSettings
@@ -54,8 +54,8 @@ class Part:
         return bool({"all", "api"} & set(self.roles.split()))
 
 
-TOGETHER: Final = tuple(Part(service) for service in SERVICES)
-"""As `make run` starts it: one process per service."""
+TOGETHER: Final = tuple(Part(process.service, " ".join(process.roles)) for process in PROCESSES)
+"""As `make run` starts it."""
 
 APART: Final = tuple(Part(service, roles) for service in SERVICES for roles in ("api", "consume", "relay", "timers"))
 """Each role in a process of its own, as in a cluster: so that each can be told from the others."""
@@ -169,7 +169,7 @@ def make_keys(home: Home, told: Mapping[str, str]) -> None:
 
 def _process(home: Home, part: Part, told: Mapping[str, str], port: int) -> ServiceProcess:
     own = dict(told) | {"AFTERCARE_ORDINAL": str(part.ordinal), f"{part.service.upper()}_PORT": str(port)}
-    program = service_program(home, own, part.name, part.service, *part.roles.split())
+    program = service_program(home, own, Process(part.name, part.service, tuple(part.roles.split())))
     process = ServiceProcess(program, port, home)
     process.start_time = START_TIME
     return process

@@ -4,7 +4,7 @@ lock              held by the supervisor: one home, one platform
 secrets.json      signing key and database password, made once (0600)
 keys.json         API keys, one per role (0600)
 environment       what the services are given, for a shell that wants to look at them (0600)
-ports.json        the ports of PostgreSQL and the broker
+ports.json        the ports of PostgreSQL, the broker and the workers
 clock             the business clock of the next start, as AFTERCARE_CLOCK writes it; absent: real time
 postgres/ kafka/ noida-db/ mail/ files/ logs/
 """

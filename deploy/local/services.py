@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from deploy.local.child import Program
 from deploy.local.home import Home
@@ -17,6 +17,29 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {"intake": 8001, "tickets": 8002, "fee
 
 GIVEN_WAY: Final = "5"
 """So nice is a process that gives way: a third of a core is left to it by one that does not."""
+
+
+class Process(NamedTuple):
+    """A process of `make run`."""
+
+    name: str
+    service: str
+    roles: tuple[str, ...] = ("all",)
+
+    @property
+    def has_door(self) -> bool:
+        """Whether it answers REST calls, on the port of its service."""
+        return not {"all", "api"}.isdisjoint(self.roles)
+
+
+PROCESSES: Final = (
+    # callers wait at this door: neither a mail that is composed nor a batch that is applied may stand before them
+    Process("intake", "intake", ("api",)),
+    Process("intake-worker", "intake", ("consume", "relay", "timers")),
+    Process("tickets", "tickets"),
+    Process("feedback", "feedback"),
+    Process("metrics", "metrics"),
+)
 
 
 class BadPort(Exception):
@@ -86,15 +109,14 @@ def python(home: Home, told: Mapping[str, str], name: str, *arguments: str) -> P
     return Program(name=name, argv=[sys.executable, *arguments], log=home.logs / f"{name}.log", env=env)
 
 
-def service_program(home: Home, told: Mapping[str, str], name: str, service: str, *roles: str) -> Program:
-    """A process of a service. On the one machine that all share, the others give way to intake: what it has accepted can wait, callers
-    cannot.
-    """
-    return python(home, {**told, "AFTERCARE_NICE": "0" if service == "intake" else GIVEN_WAY}, name, "-m", f"services.{service}", *roles)
+def service_program(home: Home, told: Mapping[str, str], process: Process) -> Program:
+    """What to run. On the one machine that all share, others give way to intake's door: what it has accepted can wait, callers cannot."""
+    nice = "0" if process.service == "intake" and process.has_door else GIVEN_WAY
+    return python(home, {**told, "AFTERCARE_NICE": nice}, process.name, "-m", f"services.{process.service}", *process.roles)
 
 
 class ServiceProcess(Server):
-    """One service with its doors, consumer, relay and timers in one process."""
+    """A process of a service: its door, its consumer, relay and timers, or all of them."""
 
     def __init__(self, program: Program, port: int, home: Home) -> None:
         super().__init__(program.name)

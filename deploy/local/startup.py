@@ -15,7 +15,7 @@ from deploy.local.ports import require_free
 from deploy.local.postgres import PostgresServer
 from deploy.local.progress import Progress
 from deploy.local.server import Server
-from deploy.local.services import Address, ServiceProcess, python, service_program
+from deploy.local.services import PROCESSES, Address, Process, ServiceProcess, python, service_program
 from deploy.local.supervisor import Supervisor
 
 # Together under the 10 s that a stop may take.
@@ -99,9 +99,12 @@ def prepare(home: Home, told: Mapping[str, str], supervisor: Supervisor, chosen:
 def start_services(home: Home, sites: Sequence[Address], told: Mapping[str, str], supervisor: Supervisor, progress: Progress) -> None:
     """The four services, all at once."""
     with progress.step("Starting intake, tickets, feedback and metrics"):
-        supervisor.begin([_service(home, site, told) for site in sites], stop_time=SERVICES_STOP_TIME)
+        supervisor.begin([_service(home, sites, told, process) for process in PROCESSES], stop_time=SERVICES_STOP_TIME)
         supervisor.await_ready()
 
 
-def _service(home: Home, site: Address, told: Mapping[str, str]) -> Server:
-    return ServiceProcess(service_program(home, told, site.service, site.service, "all"), site.port, home)
+def _service(home: Home, sites: Sequence[Address], told: Mapping[str, str], process: Process) -> Server:
+    site = next(site for site in sites if site.service == process.service)
+    # a worker answers probes and tells its figures on a port of its own
+    port = site.port if process.has_door else home.ports([process.name])[process.name]
+    return ServiceProcess(service_program(home, {**told, site.port_variable: str(port)}, process), port, home)

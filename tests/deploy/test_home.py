@@ -12,6 +12,7 @@ from deploy.local import broker, services
 from deploy.local.home import Home, HomeInUse
 from deploy.local.kafka import KafkaUnavailable
 from deploy.local.ports import PortTaken, is_free, require_free
+from shared.service import ROLES
 
 
 @pytest.fixture
@@ -94,6 +95,16 @@ def test_ports_and_addresses_by_default_and_by_environment(monkeypatch: pytest.M
 
     assert [site.port for site in services.addresses()] == [8001, 9002, 8003, 8004]
     assert [site.public_url for site in services.addresses()][:2] == ["https://help.example.com", "http://127.0.0.1:9002"]
+
+
+def test_every_role_of_every_service_runs_once_and_gives_way_to_intakes_door(home: Home) -> None:
+    roles = [(each.service, role) for each in services.PROCESSES for role in (ROLES if each.roles == ("all",) else each.roles)]
+    programs = [services.service_program(home, {}, each) for each in services.PROCESSES]
+    nice = {program.name: (program.env or {})["AFTERCARE_NICE"] for program in programs}
+
+    assert sorted(roles) == sorted((service, role) for service in services.DEFAULT_PORTS for role in ROLES)
+    assert [name for name, given in nice.items() if given == "0"] == ["intake"]
+    assert [each.service for each in services.PROCESSES if each.has_door] == list(services.DEFAULT_PORTS)
 
 
 def test_the_environment_is_written_for_a_shell(home: Home) -> None:
