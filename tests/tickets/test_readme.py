@@ -32,7 +32,7 @@ def test_who_may_do_what_is_the_table() -> None:
 def test_every_table_of_its_own_is_explained() -> None:
     own = {"ticket", "told", "sla_clock", "sla_pause", "history", "message", "alias", "series", "customer"}
     own |= {"calendar", "calendar_day", "policy", "sla_edition"}
-    own |= {"agent", "team", "skill", "staff_change", "assignment"}
+    own |= {"agent", "team", "skill", "staff_change", "assignment", "assignment_line"}
     own |= {"customer_alias", "conversation", "link", "proof", "tracking_try"}
 
     assert own < set(tables.metadata.tables)
