@@ -101,7 +101,17 @@ def _migrate(connection: Connection, metadata: MetaData) -> None:
 
 def _compare(connection: Connection, metadata: MetaData) -> list[Any]:
     options = {"include_name": _is_declared, "compare_type": True, "compare_server_default": True}
-    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+    return [*compare_metadata(MigrationContext.configure(connection, opts=options), metadata), *_other_storage(connection, metadata)]
+
+
+def _other_storage(connection: Connection, metadata: MetaData) -> list[Any]:
+    """Tables with other storage parameters than declared, which Alembic does not look at."""
+    rows = connection.execute(
+        text("SELECT relname, reloptions FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
+    )
+    held = {name: dict(option.split("=", 1) for option in options or ()) for name, options in rows}
+    declared = {table.name: table.dialect_options["postgresql"]["with"] or {} for table in metadata.sorted_tables}
+    return [("storage", name, wanted, held[name]) for name, wanted in declared.items() if name in held and {**wanted} != held[name]]
 
 
 def _is_declared(name: str | None, kind: str, _parents: object) -> bool:

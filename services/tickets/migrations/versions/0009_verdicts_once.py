@@ -27,6 +27,7 @@ STATEMENTS: Final[tuple[str, ...]] = (
     """,
     # no foreign key, as to the ticket: who writes the assignment has seen or written the line, and lines stay
     "ALTER TABLE assignment ADD COLUMN line bytea",
+    "ALTER TABLE agent SET (fillfactor = 50)",
     "COMMENT ON TABLE assignment_line IS 'what assignments have in common; written once, kept for ever'",
     "COMMENT ON COLUMN assignment_line.verdicts IS 'on each agent of a team, before one was chosen'",
     "COMMENT ON COLUMN assignment.line IS 'digest of the verdicts on each agent of the team, where one was looked for'",
