@@ -56,7 +56,8 @@ class NotWritten(Unavailable):
 class Bounds:
     """``items`` and ``size`` (bytes) bound what waits, ``patience`` (seconds) how long; ``batch`` items share a transaction.
 
-    A further writer begins only when ``crowd`` items wait: fewer are cheaper together in the next transaction than in one of their own.
+    A further writer begins, and goes on, only while ``crowd`` items wait: fewer are cheaper in the next transaction of another one than in
+    one of their own.
     """
 
     items: int = 2_000
@@ -126,11 +127,14 @@ class Batcher(Generic[Item, Result]):
         return Finding(fill < 0.8, len(self._queue), "requests")
 
     def _call_writer(self, loop: asyncio.AbstractEventLoop) -> None:
-        wanted = self._bounds.writers if len(self._queue) >= self._bounds.crowd else 1
-        if len(self._writers) < wanted:
+        if len(self._writers) < self._wanted():
             # a context of its own: a batch belongs to no single request's trace
             writer = loop.create_task(self._write(), name="intake writer", context=Context())
             self._writers.add(writer)
+
+    def _wanted(self) -> int:
+        """How many writers what waits is worth."""
+        return self._bounds.writers if len(self._queue) >= self._bounds.crowd else 1
 
     def _drop_late(self) -> None:
         """Those whose patience is over stand at the head of the queue."""
@@ -149,7 +153,7 @@ class Batcher(Generic[Item, Result]):
 
     async def _write(self) -> None:
         try:
-            while self._queue:
+            while self._queue and len(self._writers) <= self._wanted():
                 batch = [self._pop() for _ in range(min(self._bounds.batch, len(self._queue)))]
                 # callers who hung up are not written for: nobody was told anything
                 await self._answer([waiting for waiting in batch if not waiting.future.done()])

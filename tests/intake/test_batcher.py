@@ -71,6 +71,35 @@ async def test_a_batch_that_was_overtaken_is_done_again(intake_database: Databas
     assert (await written(intake_database), desk.commits) == (["a", "b"], 1)
 
 
+async def test_a_further_writer_leaves_what_is_less_than_a_crowd_to_the_one_that_is_at_work(intake_database: Database) -> None:
+    batches: list[list[str]] = []
+    gates = {"first": asyncio.Event(), "crowd": asyncio.Event()}
+    begun = {"first": asyncio.Event(), "crowd": asyncio.Event()}
+
+    async def work(_tx: Transaction, items: Sequence[str]) -> Sequence[str]:
+        batches.append(list(items))
+        if (gate := items[0]) in gates:
+            begun[gate].set()
+            await gates[gate].wait()
+        return items
+
+    batcher = Batcher(intake_database, work, committed=lambda: None, bounds=Bounds(crowd=3))
+    first = asyncio.create_task(batcher.submit("first", 1))
+    await begun["first"].wait()
+    crowd = asyncio.gather(*(batcher.submit("crowd", 1) for _ in range(3)))
+    await begun["crowd"].wait()
+    one = asyncio.create_task(batcher.submit("one", 1))
+    await asyncio.sleep(0)
+    gates["crowd"].set()
+    await crowd
+    other = asyncio.create_task(batcher.submit("other", 1))
+    await asyncio.sleep(0)
+    gates["first"].set()
+    await asyncio.gather(first, one, other)
+
+    assert batches == [["first"], ["crowd"] * 3, ["one", "other"]]
+
+
 async def test_each_caller_gets_the_result_of_his_own_item(intake_database: Database) -> None:
     desk = Desk(intake_database)
 
