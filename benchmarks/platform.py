@@ -51,7 +51,12 @@ class Part:
     @property
     def has_door(self) -> bool:
         """Whether it answers REST calls."""
-        return bool({"all", "api"} & set(self.roles.split()))
+        return self.process.has_door
+
+    @property
+    def process(self) -> Process:
+        """As `make run` would have it."""
+        return Process(self.name, self.service, tuple(self.roles.split()))
 
 
 TOGETHER: Final = tuple(Part(process.service, " ".join(process.roles)) for process in PROCESSES)
@@ -169,7 +174,7 @@ def make_keys(home: Home, told: Mapping[str, str]) -> None:
 
 def _process(home: Home, part: Part, told: Mapping[str, str], port: int) -> ServiceProcess:
     own = dict(told) | {"AFTERCARE_ORDINAL": str(part.ordinal), f"{part.service.upper()}_PORT": str(port)}
-    program = service_program(home, own, Process(part.name, part.service, tuple(part.roles.split())))
+    program = service_program(home, own, part.process)
     process = ServiceProcess(program, port, home)
     process.start_time = START_TIME
     return process
