@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Final
 
-import asyncpg
-
 from benchmarks import hops, load, requests
 from benchmarks.bench import Bench
 from benchmarks.cpu import CpuMeter, databases
@@ -121,7 +119,7 @@ async def _measure(bench: Bench, platform: Platform, title: str, rate: float | N
     calls = requests.creations(platform.url("intake"), platform.headers("service"), name=f"c{number}")
     # no warm-up of its own: it would be in the CPU time and not in the count
     wanted = Load(platform.url("intake"), calls, seconds, rate=rate, connections=256 if rate else CALLERS, warm_up=0.0, first_number=number)
-    heads, backends = await _heads(platform), databases(platform.servers["PostgreSQL"])
+    heads, backends = await platform.heads(), databases(platform.servers["PostgreSQL"])
     with CpuMeter(platform.pids) as cpu:
         watching = asyncio.create_task(_watch(platform))
         sent = await load.run(wanted)
@@ -129,7 +127,7 @@ async def _measure(bench: Bench, platform: Platform, title: str, rate: float | N
         lags = await watching
         await platform.settle(timeout=900)
         await _mails_left(platform)
-    after, used = await _heads(platform), databases(platform.servers["PostgreSQL"])
+    after, used = await platform.heads(), databases(platform.servers["PostgreSQL"])
     own = {f"database {service}": used.get(_name(url), 0.0) - backends.get(_name(url), 0.0) for service, url in platform.databases.items()}
     per_request = {name: seconds_used / sent.accepted * 1e6 for name, seconds_used in {**cpu.used, **own}.items()}
     events = {topic: (head - heads.get(topic, 0)) / sent.accepted for topic, head in after.items()}
@@ -153,31 +151,14 @@ async def _watch(platform: Platform) -> list[float]:
         return lags
 
 
-async def _heads(platform: Platform) -> dict[str, int]:
-    """The events of each topic so far."""
-    found: dict[str, int] = {}
-    for url in platform.databases.values():
-        for row in await _fetch(url, "SELECT topic, sum(head)::bigint AS head FROM outbox_head GROUP BY topic"):
-            found[row["topic"]] = row["head"]
-    return found
-
-
 async def _mails_left(platform: Platform, timeout: float = 300.0) -> None:
     """Wait until no notification waits, but those that were put off for long: a customer gets only so many mails an hour."""
     deadline = monotonic() + timeout
     waiting = "SELECT count(*) AS n FROM notification WHERE status = 'pending' AND next_attempt_at < now() + interval '10 minutes'"
-    while (await _fetch(platform.databases["intake"], waiting))[0]["n"]:
+    while (await platform.fetch("intake", waiting))[0]["n"]:
         if monotonic() > deadline:
             raise TimeoutError(f"after {timeout:.0f} s mails still wait")
         await asyncio.sleep(LOOK)
-
-
-async def _fetch(url: str, sql: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetch(sql)
-    finally:
-        await connection.close()
 
 
 # --- figures -------------------------------------------------------------------------------------------------------------------------

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
-
 from benchmarks import load, requests
 from benchmarks.bench import UNLIMITED, Bench
 from benchmarks.load import Load
@@ -42,12 +40,9 @@ class _Step:
 
 def _unsent(service: str, topic: str) -> Left:
     async def left(platform: Platform) -> int:
-        sql = "SELECT sum(h.head - c.seq)::bigint FROM outbox_head h JOIN outbox_cursor c USING (topic, part) WHERE topic = $1"
-        connection = await asyncpg.connect(platform.databases[service])
-        try:
-            return int(await connection.fetchval(sql, topic) or 0)
-        finally:
-            await connection.close()
+        sql = "SELECT sum(h.head - c.seq)::bigint AS unsent FROM outbox_head h JOIN outbox_cursor c USING (topic, part) WHERE topic = $1"
+        (row,) = await platform.fetch(service, sql, topic)
+        return int(row["unsent"] or 0)
 
     return left
 
@@ -120,13 +115,6 @@ async def _rate(platform: Platform, step: _Step, accepted: int) -> float:
 
 async def _events_of(platform: Platform, step: _Step) -> float:
     """All events that passed this hop."""
-    heads = 0
-    for service in ("intake", "tickets") if step.hop == TO_METRICS else (step.part.service if "relay" in step.part.roles else "intake",):
-        connection = await asyncpg.connect(platform.databases[service])
-        try:
-            heads += int(
-                await connection.fetchval("SELECT sum(head)::bigint FROM outbox_head WHERE topic = $1", f"aftercare.{service}") or 0
-            )
-        finally:
-            await connection.close()
-    return float(heads)
+    heads = await platform.heads()
+    sources = ("intake", "tickets") if step.hop == TO_METRICS else (step.part.service if "relay" in step.part.roles else "intake",)
+    return float(sum(heads.get(f"aftercare.{service}", 0) for service in sources))

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-import asyncpg
 import httpx
 
 from benchmarks import load, requests
@@ -124,11 +123,8 @@ async def _counted(platform: Platform) -> dict[str, int]:
 
 
 async def _count(platform: Platform, service: str, sql: str) -> int:
-    connection = await asyncpg.connect(platform.databases[service])
-    try:
-        return int(await connection.fetchval(sql))
-    finally:
-        await connection.close()
+    (row,) = await platform.fetch(service, sql)
+    return int(row["count"])
 
 
 async def _kpi(platform: Platform) -> int:

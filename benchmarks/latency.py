@@ -127,7 +127,7 @@ def _waits(accepted: Mapping[str, float], places: Mapping[str, Place], seen: See
 async def _heads(platform: Platform) -> dict[tuple[str, int], int]:
     found = {}
     for service in ("intake", "tickets"):
-        for row in await _fetch(platform.databases[service], "SELECT topic, part, head FROM outbox_head"):
+        for row in await platform.fetch(service, "SELECT topic, part, head FROM outbox_head"):
             found[row["topic"], row["part"]] = row["head"]
     return found
 
@@ -147,17 +147,9 @@ async def _places(
     topic = contract.TOPIC.name
     found = {}
     for part in (part for of_topic, part in before if of_topic == topic):
-        for row in await _fetch(platform.databases[service], sql, topic, number, contract.TYPE, before[topic, part], part):
+        for row in await platform.fetch(service, sql, topic, number, contract.TYPE, before[topic, part], part):
             found[row["number"]] = (row["part"], row["seq"])
     return found
-
-
-async def _fetch(url: str, sql: str, *arguments: object) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetch(sql, *arguments)
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager

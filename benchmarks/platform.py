@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from deploy.local.home import Home
 from deploy.local.ports import free_port
 from deploy.local.services import DEFAULT_PORTS, PROCESSES, Address, Process, ServiceProcess, environment, python, service_program
 from shared.clock import monotonic
-from shared.events.topics import NUMBERED, Topic
+from shared.events.topics import NUMBERED
 from shared.kafka import KafkaSettings
 
 SERVICES: Final = tuple(DEFAULT_PORTS)
@@ -84,6 +84,8 @@ class Platform:
     """`{service: base addresses of its processes with a REST door}`, by ordinal."""
     servers: Mapping[str, int]
     """Process ids of PostgreSQL and the broker; shared, but nothing else uses them meanwhile."""
+    connections: Mapping[str, asyncpg.Connection]
+    """One into each database, kept: whoever opens one for each look costs PostgreSQL more than what he looks at."""
 
     def url(self, service: str, ordinal: int = 0) -> str:
         """Where a service answers."""
@@ -110,13 +112,28 @@ class Platform:
 
     async def behind(self) -> dict[tuple[str, str], int]:
         """How many events each consumer has still to apply: `{(topic, consumer): events}`; from the databases."""
-        found = {}
+        heads = await self.heads()
+        applied = {}
+        for service in SERVICES:
+            rows = await self.fetch(service, "SELECT topic, sum(last_seq)::bigint AS seq FROM consumer_part GROUP BY topic")
+            applied.update({(row["topic"], service): row["seq"] for row in rows})
+        behind = {}
         for topic in NUMBERED:
-            heads = await _sum(self.databases[topic.source], "SELECT sum(head)::bigint FROM outbox_head WHERE topic = $1", topic)
             for consumer in topic.consumers:
-                sql = "SELECT sum(last_seq)::bigint FROM consumer_part WHERE topic = $1"
-                found[topic.name, consumer] = heads - await _sum(self.databases[consumer], sql, topic)
+                behind[topic.name, consumer] = heads.get(topic.name, 0) - applied.get((topic.name, consumer), 0)
+        return behind
+
+    async def heads(self) -> dict[str, int]:
+        """The events of each topic so far, sent or not."""
+        found = {}
+        for service in SERVICES:
+            rows = await self.fetch(service, "SELECT topic, sum(head)::bigint AS head FROM outbox_head GROUP BY topic")
+            found.update({row["topic"]: row["head"] for row in rows})
         return found
+
+    async def fetch(self, service: str, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """What the service's database answers; one question at a time."""
+        return await self.connections[service].fetch(sql, *arguments)
 
     async def settle(self, timeout: float = 120.0) -> float:
         """Wait until every consumer has applied all there is, twice in a row; the seconds until then. NotSettled when it takes longer."""
@@ -130,14 +147,6 @@ class Platform:
                 raise NotSettled(f"after {timeout:.0f} s still to apply: {behind}")
             await asyncio.sleep(LOOK)
         return quiet_since - began_at
-
-
-async def _sum(url: str, sql: str, topic: Topic) -> int:
-    connection = await asyncpg.connect(url)
-    try:
-        return int(await connection.fetchval(sql, topic.name) or 0)
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager
@@ -162,7 +171,15 @@ async def running(
         make_keys(home, told)
         processes = {part.name: _process(home, part, told, ports[part.name]) for part in parts}
         stack.enter_context(_all_running(list(processes.values())))
-        yield Platform(home, databases, kafka, processes, doors, servers)
+        async with AsyncExitStack() as looks:
+            connections = {service: await _connected(url, looks) for service, url in databases.items()}
+            yield Platform(home, databases, kafka, processes, doors, servers, connections)
+
+
+async def _connected(url: str, stack: AsyncExitStack) -> asyncpg.Connection:
+    connection = await asyncpg.connect(url)
+    stack.push_async_callback(connection.close)
+    return connection
 
 
 def make_keys(home: Home, told: Mapping[str, str]) -> None:
