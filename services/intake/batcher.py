@@ -1,8 +1,9 @@
 """Requests that arrive while a commit is running share the next one.
 
 Each caller puts an item into a bounded queue and waits. A writer, under load two, takes what has gathered, commits it in one transaction
-and then answers all of it: so batches grow with the load, no timer is needed, and an answer is given only after COMMIT. Writers live as
-long as there is work. The queue is a wall: what does not fit, or has waited too long, is refused at once and nothing was done for it.
+and then answers all of it: so batches grow with the load, and an answer is given only after COMMIT. Where callers come often but not in
+crowds, a batch waits some milliseconds for company. Writers live as long as there is work. The queue is a wall: what does not fit, or
+has waited too long, is refused at once and nothing was done for it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class Bounds:
     """``items`` and ``size`` (bytes) bound what waits, ``patience`` (seconds) how long; ``batch`` items share a transaction.
 
     A further writer begins, and goes on, only while ``crowd`` items wait: fewer are cheaper in the next transaction of another one than in
-    one of their own.
+    one of their own. For the same reason less than a crowd waits until ``pace`` seconds after the last batch of several began: a
+    transaction costs what twenty requests cost. Whoever comes alone waits for nobody.
     """
 
     items: int = 2_000
@@ -66,6 +68,7 @@ class Bounds:
     batch: int = 256
     writers: int = 2
     crowd: int = 64
+    pace: float = 0.02
 
 
 @dataclass(slots=True)
@@ -92,6 +95,7 @@ class Batcher(Generic[Item, Result]):
         self._writers: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self._next_at = 0.0
 
     async def submit(self, item: Item, size: int) -> Result:
         """What became of the item; returns after COMMIT. ``size`` is what it occupies, in bytes.
@@ -154,12 +158,20 @@ class Batcher(Generic[Item, Result]):
     async def _write(self) -> None:
         try:
             while self._queue and len(self._writers) <= self._wanted():
+                await self._wait_for_company()
                 batch = [self._pop() for _ in range(min(self._bounds.batch, len(self._queue)))]
                 # callers who hung up are not written for: nobody was told anything
+                self._next_at = clock.monotonic() + self._bounds.pace if len(batch) > 1 else 0.0
                 await self._answer([waiting for waiting in batch if not waiting.future.done()])
         finally:
             # in the same step as the last look at the queue: whoever submits after it must find that there is no writer
             self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _wait_for_company(self) -> None:
+        """Until the next batch may begin. A crowd does not wait: it is what another writer is called for."""
+        wait = self._next_at - clock.monotonic()
+        if wait > 0 and len(self._queue) < self._bounds.crowd:
+            await asyncio.sleep(wait)
 
     async def _answer(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         try:

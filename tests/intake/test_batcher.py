@@ -100,6 +100,39 @@ async def test_a_further_writer_leaves_what_is_less_than_a_crowd_to_the_one_that
     assert batches == [["first"], ["crowd"] * 3, ["one", "other"]]
 
 
+async def test_after_a_batch_of_several_less_than_a_crowd_waits_for_company_and_a_crowd_does_not(intake_database: Database) -> None:
+    desk = Desk(intake_database, pace=3600.0, crowd=3)
+
+    await asyncio.gather(desk.batcher.submit("a", 1), desk.batcher.submit("b", 1))
+    one = asyncio.create_task(desk.batcher.submit("c", 1))
+    await written(intake_database)  # time enough for a writer that does not wait
+    others = asyncio.gather(desk.batcher.submit("d", 1), desk.batcher.submit("e", 1))
+    await asyncio.gather(one, others)
+
+    assert desk.batches == [["a", "b"], ["c", "d", "e"]]
+
+
+async def test_who_comes_alone_waits_for_nobody(intake_database: Database) -> None:
+    desk = Desk(intake_database, pace=3600.0)
+
+    for item in ("a", "b", "c"):
+        await desk.batcher.submit(item, 1)
+
+    assert desk.batches == [["a"], ["b"], ["c"]]
+
+
+async def test_what_waits_for_company_is_written_before_the_desk_closes(intake_database: Database) -> None:
+    desk = Desk(intake_database, pace=0.2)
+
+    await asyncio.gather(desk.batcher.submit("a", 1), desk.batcher.submit("b", 1))
+    one = asyncio.create_task(desk.batcher.submit("c", 1))
+    await asyncio.sleep(0)
+    await desk.batcher.close()
+
+    assert one.done()
+    assert await written(intake_database) == ["a", "b", "c"]
+
+
 async def test_each_caller_gets_the_result_of_his_own_item(intake_database: Database) -> None:
     desk = Desk(intake_database)
 
