@@ -43,6 +43,11 @@ class Desk:
                 raise self.errors[item]
         return [item.upper() for item in items]
 
+    def dismiss_writers(self) -> None:
+        """Those that still wait for company: they would outlive the test."""
+        for writer in self.batcher._writers:
+            writer.cancel()
+
     def _committed(self) -> None:
         self.commits += 1
 
@@ -110,6 +115,7 @@ async def test_after_a_batch_of_several_less_than_a_crowd_waits_for_company_and_
     await asyncio.gather(one, others)
 
     assert desk.batches == [["a", "b"], ["c", "d", "e"]]
+    desk.dismiss_writers()
 
 
 async def test_who_comes_alone_waits_for_nobody(intake_database: Database) -> None:
