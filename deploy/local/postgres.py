@@ -33,8 +33,6 @@ SETTINGS: Final[Mapping[str, str]] = {
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    # a young platform has no old segments to use again, and filling a new one with zeros took 40 ms under somebody's commit
-    "wal_init_zero": "off",
     "wal_compression": "on",  # lz4 where the server was built with it, see `_wal_compression`
     "max_connections": "100",
     "idle_in_transaction_session_timeout": "15s",
