@@ -48,19 +48,16 @@ class Found:
 
 
 async def run(bench: Bench) -> list[Figure]:
-    """Alternate the four ways, round by round."""
+    """Alternate the four ways, round by round; each has the machine to itself, for one that rests is vacuumed meanwhile."""
     found = Found()
-    async with (
-        bench.platform(env=QUIET) as platform,
-        bench.platform(DOOR, env=QUIET) as door,
-        comparison(bench, "bare") as bare,
-        comparison(bench, "orm") as orm,
-    ):
-        for turn in range(bench.rounds):
+    for turn in range(bench.rounds):
+        async with bench.platform(env=QUIET) as platform:
             await _platform(bench, platform, found, turn)
+        async with bench.platform(DOOR, env=QUIET) as door:
             await _alone(bench, found, turn, "door", door.url("intake"), door.headers("service"), door.pids["intake.api-0"])
-            for way in (bare, orm):
-                await _alone(bench, found, turn, way.name, way.url, {}, way.child.pid)
+        for name in ("bare", "orm"):
+            async with comparison(bench, name) as way:
+                await _alone(bench, found, turn, name, way.url, {}, way.child.pid)
     return _figures(found)
 
 
