@@ -160,9 +160,9 @@ class Batcher(Generic[Item, Result]):
             while self._queue and len(self._writers) <= self._wanted():
                 await self._wait_for_company()
                 batch = [self._pop() for _ in range(min(self._bounds.batch, len(self._queue)))]
-                # callers who hung up are not written for: nobody was told anything
                 if batch:  # another writer may have taken all
                     self._next_at = clock.monotonic() + self._bounds.pace if len(batch) > 1 else 0.0
+                # callers who hung up are not written for: nobody was told anything
                 await self._answer([waiting for waiting in batch if not waiting.future.done()])
         finally:
             # in the same step as the last look at the queue: whoever submits after it must find that there is no writer

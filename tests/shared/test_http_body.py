@@ -167,7 +167,7 @@ async def test_what_was_sent_is_never_repeated(admin: httpx.AsyncClient) -> None
         answer = await admin.post("/v1/things", json=field)
         assert answer.status_code == 422
         assert "zhangsan" not in answer.text
-        assert "13800138" not in answer.text  # shorter ones stand in a random request id now and then
+        assert "138" not in answer.text.replace(answer.json()["request_id"], "")  # which is random and may hold any digits
 
 
 async def test_each_wrong_field_is_named_by_a_pointer(admin: httpx.AsyncClient) -> None:
