@@ -18,13 +18,19 @@ from deploy.local.home import Home
 from tests.chaos import mutants, report
 from tests.chaos.platform import forget, new_home
 from tests.chaos.run import PATIENCE, Options, Outcome, Say, run, wrappers
+from tests.chaos.schedule import UnknownFault, choose
 
 INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
     """One run."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    try:
+        choose(_options(asked).faults, asked.brokers)
+    except UnknownFault as unknown:
+        parser.error(str(unknown))
     try:
         outcome = play(_options(asked), Console(), json=asked.json, keep=asked.keep, under=asked.under)
     except (KeyboardInterrupt, asyncio.CancelledError):

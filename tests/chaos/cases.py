@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from tests.chaos.ledger import Action, Entry, Ledger
 from tests.chaos.load import Load
 from tests.chaos.story import Story
+from tests.chaos.tasks import Tasks
 from tests.chaos.wire import Answer, Caller, GaveUp, Patience, Wire
 
 LOOK: Final = 0.25
@@ -22,6 +23,10 @@ LOOK: Final = 0.25
 TRIES: Final = 8
 AT_ONCE: Final = 120
 """Tickets in hand at the same time."""
+
+
+MOVED: Final = 409
+"""Somebody else has moved the ticket meanwhile: a customer, a survey, a merge."""
 
 
 class Abandoned(Exception):
@@ -54,11 +59,13 @@ class Cases:
     random: Random
     share: float
     """Of the requests of their own, that somebody works on."""
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._tasks = Tasks(self.ledger)
 
     def opened(self, entry: Entry) -> bool:
         """A request was acknowledged; whether somebody works on it from now on."""
-        if self.random.random() >= self.share or len(self.tasks) >= AT_ONCE:
+        if self.random.random() >= self.share or len(self._tasks) >= AT_ONCE:
             return False
         stories: list[tuple[int, Callable[[Case], Awaitable[None]]]] = [
             (50, Case.solve),
@@ -67,21 +74,20 @@ class Cases:
             (15, Case.merge_and_solve),
         ]
         chosen = self.random.choices([each for _, each in stories], [weight for weight, _ in stories])[0]
-        task = asyncio.get_running_loop().create_task(self._work(Case(self, entry), chosen))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self._tasks.start(self._work(Case(self, entry), chosen))
         return True
 
     async def finish(self) -> None:
         """Wait for those in hand."""
-        while self.tasks:
-            await asyncio.gather(*self.tasks)
+        await self._tasks.finish()
 
     async def _work(self, case: Case, story: Callable[[Case], Awaitable[None]]) -> None:
         try:
             await story(case)
-        except (Abandoned, GaveUp) as reason:
-            self.ledger.done[f"case left: {str(reason)[:60]}"] += 1
+        except Abandoned as reason:
+            self.ledger.done[f"case left: {reason}"] += 1
+        except GaveUp as reason:
+            self.ledger.give_up(str(reason))
         else:
             self.ledger.done[f"cases: {story.__name__}"] += 1
 
@@ -165,21 +171,27 @@ class Case:
                 if wanted(self._seen):
                     return
             elif answer.status != 404:
-                raise Abandoned(f"looking: {answer.status}")
+                self._refused("looking", answer)
             await asyncio.sleep(LOOK)
-        raise GaveUp("the ticket did not become what it should")
+        raise GaveUp(f"that {asked or self._number} becomes what it should")
 
     async def _act(self, action: str, **params: Any) -> None:
         """Do it, once, with the ticket as it is."""
         for _ in range(TRIES):
             answer = await self._try(action, params)
             if answer.status == 200:
-                self._note(action, answer.json(), params)
+                self._note(action, answer.json())
                 return
             if answer.status != 412:
-                raise Abandoned(f"{action}: {answer.status} {answer.body[:120]!r}")
+                self._refused(action, answer)
             await self._look()
         raise Abandoned(f"{action}: always too late")
+
+    def _refused(self, what: str, answer: Answer) -> NoReturn:
+        """Raises Abandoned; and where the refusal has no reason that is right, that is a difference."""
+        if answer.status != MOVED:
+            self._cases.ledger.wrong.append(f"{what} on {self._number}: answered {answer.status} {answer.body[:200]!r}")
+        raise Abandoned(f"{what}: {answer.reason}")
 
     async def _try(self, action: str, params: Mapping[str, Any]) -> Answer:
         key = f"{self._number}-{action}-{self._cases.random.getrandbits(64):016x}"
@@ -192,8 +204,8 @@ class Case:
             self._cases.ledger.unanswered[self._number, action] += 1
             raise
 
-    def _note(self, action: str, ticket: dict[str, Any], params: Mapping[str, Any]) -> None:
+    def _note(self, action: str, ticket: dict[str, Any]) -> None:
         self._seen = ticket
         ledger = self._cases.ledger
         ledger.done["actions"] += 1
-        ledger.actions.append(Action(ticket["number"], action, ticket["version"], ticket["episode"], params.get("into")))
+        ledger.actions.append(Action(ticket["number"], action, ticket["version"]))

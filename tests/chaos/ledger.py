@@ -23,8 +23,6 @@ class Entry:
     """Whether it must open a ticket of its own."""
     joins: str | None = None
     """The reference of the request whose ticket it must join."""
-    digest: bytes = b""
-    """Of the body as it was sent."""
     first_sent: float = 0.0
     acked_at: float = 0.0
     attempts: int = 0
@@ -46,15 +44,12 @@ class Action:
     action: str
     version: int
     """Of the ticket afterwards."""
-    episode: int
-    into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """An acknowledged answer to a survey."""
 
-    token: str
     answers: Mapping[str, Any]
 
 
@@ -69,6 +64,8 @@ class Ledger:
     """(ticket, action) of actions whose caller lost patience: each may have happened or not."""
     answers: dict[str, Given] = field(default_factory=dict)
     """First acknowledged answer by token."""
+    unseen_answers: int = 0
+    """Answers to surveys whose sender lost patience: each may have been kept or not."""
     reopened: set[tuple[str, int]] = field(default_factory=set)
     """(ticket, episode) of each resolution that a customer's acknowledged message called into question."""
     marked: set[int] = field(default_factory=set)
@@ -79,12 +76,19 @@ class Ledger:
     """What the platform answered and must not have: each is a difference."""
     latencies: list[float] = field(default_factory=list)
     """Seconds from the intended send time to the acknowledgement."""
+    outbox_lags: list[float] = field(default_factory=list)
+    """Ages in seconds of the oldest unsent event, looked at again and again while nothing was broken."""
 
     def acknowledge(self, entry: Entry, answer: Mapping[str, Any], raw: bytes, at: float) -> None:
         """A 202 was seen."""
         entry.reference, entry.request_id, entry.answer, entry.acked_at = answer["reference"], answer["request_id"], raw, at
         if (other := self.by_reference.setdefault(answer["reference"], entry)) is not entry:
             self.wrong.append(f"the reference {entry.reference} was given to entry {other.number} and to entry {entry.number}")
+
+    def give_up(self, what: str) -> None:
+        """Nobody answered long after the last fault had healed: a platform that does not serve is no better than one that loses."""
+        self.done["given up"] += 1
+        self.wrong.append(f"{what} was not answered, however often it was sent")
 
     @property
     def acknowledged(self) -> Iterator[Entry]:

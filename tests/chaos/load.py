@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from random import Random
 from typing import Final
 from uuid import UUID
-
-import orjson
 
 from shared.clock import monotonic
 from tests.chaos.ledger import Entry, Ledger
@@ -25,11 +22,11 @@ PATH: Final = "/v1/requests"
 class Load:
     """Sends what the story tells, and writes the ledger."""
 
-    def __init__(self, caller: Caller, story: Story, ledger: Ledger, random: Random) -> None:
+    def __init__(self, caller: Caller, story: Story, ledger: Ledger, seed: str) -> None:
         self._caller = caller
         self._story = story
         self._ledger = ledger
-        self._random = random
+        self._seed = seed
 
     async def run(self, rate: float, seconds: float, opened: Callable[[Entry], bool]) -> None:
         """`rate` requests a second, Poisson, for so long; returns when all are acknowledged or given up.
@@ -37,29 +34,31 @@ class Load:
         Args:
             opened: is told each acknowledged request of its own; whether somebody works on its ticket from now on.
         """
+        # of its own: what becomes of a request moves no later one
+        arrivals = Random(f"{self._seed}/arrivals")
         begin = monotonic()
         due = begin
         async with asyncio.TaskGroup() as tasks:
-            while (due := due + self._random.expovariate(rate)) < begin + seconds:
+            while (due := due + arrivals.expovariate(rate)) < begin + seconds:
                 await asyncio.sleep(max(0.0, due - monotonic()))
-                if self._random.random() < INVALID_SHARE:
-                    tasks.create_task(self._send_invalid())
-                    continue
-                tasks.create_task(self._follow(self._story.next(), due, opened))
+                if arrivals.random() < INVALID_SHARE:
+                    tasks.create_task(self._send_invalid(str(UUID(int=arrivals.getrandbits(128)))))
+                else:
+                    tasks.create_task(self._follow(self._story.next(), due, opened))
 
     async def _follow(self, entry: Entry, due: float, opened: Callable[[Entry], bool]) -> None:
         if not await self.send(entry, due):
             return
         if entry.kind == "new" and not (entry.number not in self._ledger.marked and opened(entry)):
             self._story.keep(entry)
-        if self._random.random() < RESEND_SHARE:
-            await asyncio.sleep(self._random.expovariate(0.3))
+        dice = Random(f"{self._seed}/{entry.number}")
+        if dice.random() < RESEND_SHARE:
+            await asyncio.sleep(dice.expovariate(0.3))
             await self._resend(entry)
 
     async def send(self, entry: Entry, due: float | None = None) -> bool:
         """Send until acknowledged; whether it was. ``due``: the intended time, from which its latency counts."""
         self._story.busy.add(entry.customer)
-        entry.digest = hashlib.blake2b(orjson.dumps(entry.body), digest_size=16).digest()
         entry.first_sent = monotonic()
         try:
             while not self._caller.patience.is_over:
@@ -69,7 +68,7 @@ class Load:
                     return is_done
                 # a thousand who wait for a database must not keep it from coming back
                 await asyncio.sleep(min(PAUSE * 1.5 ** min(entry.attempts, 10), LONGEST_PAUSE))
-            self._ledger.done["given up"] += 1
+            self._ledger.give_up(f"entry {entry.number}")
             return False
         finally:
             self._story.busy.discard(entry.customer)
@@ -107,9 +106,10 @@ class Load:
                     self._ledger.wrong.append(f"entry {entry.number} sent again was answered {told} instead of {entry.answer[:200]!r}")
                 return
             await asyncio.sleep(PAUSE)
+        self._ledger.give_up(f"entry {entry.number}, sent again,")
 
-    async def _send_invalid(self) -> None:
-        body, key = self._story.invalid(), str(UUID(int=self._random.getrandbits(128)))
+    async def _send_invalid(self, key: str) -> None:
+        body = self._story.invalid()
         while not self._caller.patience.is_over:
             try:
                 answer = await self._caller.once("POST", PATH, body, key=key)
@@ -123,3 +123,4 @@ class Load:
             if not 400 <= answer.status < 500:
                 self._ledger.wrong.append(f"an invalid request was answered {answer.status}: {body}")
             return
+        self._ledger.give_up("an invalid request")

@@ -27,12 +27,17 @@ from deploy.local.services import DEFAULT_PORTS, Address
 from shared.events.topics import consumed_by, produced_by
 from tests.chaos.processes import Child, Keeper, in_starter, program
 from tests.chaos.servers import Broker, Postgres, brokers
+from tests.chaos.tasks import ended
 
 __all__ = ["Broker", "Child", "Platform", "Postgres", "new_home", "running"]
 
 ROOT: Final = Path(__file__).parents[2]
 CONSUMERS: Final = 2
 TRIES: Final = 5
+COMMAND_TIME: Final = 300.0
+"""Seconds after which a command is ended: a proof of all figures takes some, on a machine that others use."""
+TIMED_OUT: Final = 124
+"""In place of its exit code, as `timeout` says it."""
 OWN_BUSINESS: Final = re.compile(r"(AFTERCARE|KAFKA|INTAKE|TICKETS|FEEDBACK|METRICS|PG)_?")
 """Variables of the caller that would make this platform another one."""
 
@@ -74,19 +79,8 @@ class Platform:
         keys: dict[str, str] = json.loads(self.home.keys.read_text())
         return keys[role]
 
-    async def command(self, *arguments: str) -> str:
-        """Run `aftercare <arguments>` as an operator would; what it printed.
-
-        Raises:
-            CommandFailed: it ended with another code than 0.
-        """
-        code, said = await self.command_code(*arguments)
-        if code:
-            raise CommandFailed(f"aftercare {' '.join(arguments)}: code {code}\n{said}")
-        return said
-
     async def command_code(self, *arguments: str) -> tuple[int, str]:
-        """The same, with its exit code; when that is not 0, with what went to standard error as well."""
+        """Run `aftercare <arguments>` as an operator would; its exit code and what it printed; if that is not 0, complaints too."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "deploy.cli", *arguments),
             env=self.environment,
@@ -94,7 +88,13 @@ class Platform:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        said, told = await process.communicate()
+        try:
+            async with asyncio.timeout(COMMAND_TIME):
+                said, told = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            return TIMED_OUT, f"took longer than {COMMAND_TIME:.0f} s"
         code = process.returncode or 0
         return code, (said + told if code else said).decode(errors="replace")
 
@@ -177,6 +177,7 @@ async def running(
     finally:
         keeping.cancel()
         await asyncio.shield(platform.stop())
+        await ended(keeping)
 
 
 def forget(home: Home) -> None:

@@ -36,7 +36,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "kpi_differences": _sum(by_name, KPI),
         "differences": outcome.differences,
         "faults": dict(Counter(struck.name for struck in outcome.struck if not struck.skipped)),
-        "skipped": {struck.name: struck.what for struck in outcome.struck if struck.skipped},
+        "skipped": _skipped(outcome),
         "quiet_after_s": None if outcome.quiet_after is None else round(outcome.quiet_after, 1),
         "latency_ms": {name: round(_quantile(latencies, share) * 1000, 1) for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},
         "most_behind": outcome.most_behind,
@@ -62,7 +62,7 @@ def show(outcome: Outcome, console: Console) -> None:
             console.print(f"  {check.name}: {difference}", style="red", markup=False, highlight=False, soft_wrap=True)
     found = document(outcome)
     quiet = "never quiet" if outcome.quiet_after is None else f"quiet after {outcome.quiet_after:.1f} s"
-    verdict = "no difference" if outcome.passed else f"{outcome.differences} DIFFERENCES"
+    verdict = "no difference" if outcome.passed else f"{outcome.differences} DIFFERENCES" if found["acked"] else "NOTHING WAS ACCEPTED"
     console.print(
         f"seed {found['seed']}: {found['acked']} accepted, lost {found['lost']}, extra {found['extra']}, out of order"
         f" {found['order_violations']}, kpi differences {found['kpi_differences']}, {quiet}: {verdict}",
@@ -76,6 +76,10 @@ def _happened(outcome: Outcome) -> Table:
     faults = Counter(struck.name for struck in outcome.struck if not struck.skipped)
     for name, count in sorted(faults.items()):
         shown.add_row(f"fault: {name}", str(count))
+    for name, reasons in sorted(_skipped(outcome).items()):
+        shown.add_row(f"skipped: {name}", "; ".join(reasons))
+    for death in outcome.died_by_themselves:
+        shown.add_row(f"[yellow]ended by itself: {death}[/yellow]", "1")
     shown.add_section()
     for name, count in sorted(outcome.ledger.done.items()):
         shown.add_row(name, str(count))
@@ -88,6 +92,15 @@ def _checked(outcome: Outcome) -> Table:
         count = len(check.differences)
         shown.add_row(check.name, str(check.looked_at), f"[red]{count}[/red]" if count else "0")
     return shown
+
+
+def _skipped(outcome: Outcome) -> dict[str, list[str]]:
+    """Why faults that were planned did not strike."""
+    found: dict[str, list[str]] = {}
+    for struck in outcome.struck:
+        if struck.skipped:
+            found.setdefault(struck.name, []).append(struck.what)
+    return found
 
 
 def _sum(by_name: dict[str, int], prefix: str) -> int:

@@ -21,9 +21,10 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.platform import Platform, running
 from tests.chaos.reconcile import Check, World, reconcile
-from tests.chaos.schedule import plan
+from tests.chaos.schedule import ALL, plan
 from tests.chaos.story import Story
 from tests.chaos.surveys import Surveys
+from tests.chaos.tasks import ended
 from tests.chaos.wire import Caller, Patience, Wire
 
 PATIENCE: Final = 180.0
@@ -35,7 +36,10 @@ REPLAY_AT: Final = 0.45
 """Share of the load after which the poison is taken away and what is parked is replayed, for the first time."""
 WORKED: Final = 0.35
 """Share of the tickets that staff work on."""
+ENOUGH: Final = 500
+"""Acknowledged requests of a run in which everything must have happened at least once."""
 TELL_EVERY: Final = 5.0
+WATCH_EVERY: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        return self.quiet_after is not None and not self.differences and bool(self.checks)
+        """Nothing differs in a platform that rested, after it had done something."""
+        return self.quiet_after is not None and not self.differences and bool(self.checks) and bool(self.ledger.by_reference)
 
 
 Say = Callable[[str], None]
@@ -136,7 +141,7 @@ class _Play:
         replaying.raise_flag(platform)
         self._began = monotonic()
         story = Story(Random(f"{seed}/story"), ledger, f"c{seed}")
-        load = Load(Caller(wires["intake"], platform.key("bot"), self._patience), story, ledger, Random(f"{seed}/load"))
+        load = Load(Caller(wires["intake"], platform.key("bot"), self._patience), story, ledger, f"{seed}/load")
         staff = Staff(wires["tickets"], keys, platform.key("lead"), self._patience)
         cases = Cases(staff, load, story, ledger, Random(f"{seed}/cases"), WORKED)
         mailbox = Mailbox(platform.home.path / "mail")
@@ -144,21 +149,21 @@ class _Play:
         late_until = self._began + self._options.seconds + LATE_FOR
         surveys = Surveys(mailbox, customers, ledger, Random(f"{seed}/surveys"), late_until=late_until)
         telling = asyncio.ensure_future(self._tell())
+        watching = asyncio.ensure_future(self._watch_outbox())
         reading = asyncio.ensure_future(surveys.run())
         try:
             await asyncio.gather(load.run(self._options.rate, self._options.seconds, cases.opened), self._break(), self._replay_midway())
+            await ended(watching)
             self._tell_once("load and faults are over")
             # at the same time: somebody may be waiting for the ticket of a request that is parked
             await asyncio.gather(cases.finish(), self._replay(self._options.patience))
             await self._replay(self._options.patience)
-            await self._rest(surveys)
-            reading.cancel()
-            await surveys.finish()
+            await self._rest(surveys, reading)
+            await ended(telling)
             await self._reconcile()
         finally:
-            for task in (reading, telling):
+            for task in (reading, telling, watching):
                 task.cancel()
-            await asyncio.gather(reading, telling, return_exceptions=True)
             for wire in wires.values():
                 wire.close()
 
@@ -178,27 +183,39 @@ class _Play:
     async def _replay(self, seconds: float) -> None:
         await replaying.replay_all(self._platform, self._eyes, self._ledger, monotonic() + seconds)
 
-    async def _rest(self, surveys: Surveys) -> None:
-        """Rest is: everything applied, nothing overdue. Then the timers are stopped, so that nothing happens any more, and all is read."""
+    async def _rest(self, surveys: Surveys, reading: asyncio.Task[None]) -> None:
+        """Rest is: everything applied, nothing overdue. Then nobody answers any more, then no timer rings any more, and all can be read."""
         began = monotonic()
-        outstanding = await await_quiet(self._eyes, began + self._options.patience, overdue=True)
+        outstanding = await self._quiet(overdue=True)
         if not outstanding:
             self._outcome.quiet_after = monotonic() - began
             self._tell_once(f"quiet after {self._outcome.quiet_after:.1f} s")
+            await ended(reading)
             await surveys.finish()
+            outstanding = await self._quiet(overdue=True)
             self._rested_at = real_now()
             timers = [child for child in self._platform.processes.values() if child.role == "timers"]
             await asyncio.gather(*(child.stop() for child in timers))
-            outstanding = await await_quiet(self._eyes, monotonic() + self._options.patience, overdue=False)
+            outstanding = outstanding or await self._quiet(overdue=False)
         if outstanding:
             self._outcome.quiet_after = None
             self._outcome.checks.append(Check("the platform came to rest", outstanding, len(outstanding)))
+
+    async def _quiet(self, *, overdue: bool) -> list[str]:
+        return await await_quiet(self._eyes, monotonic() + self._options.patience, overdue=overdue)
 
     async def _reconcile(self) -> None:
         keeper = self._platform.keeper
         self._outcome.deaths = Counter(death.name for death in keeper.deaths)
         self._outcome.died_by_themselves = [f"{death.name} {death.how}" for death in keeper.deaths_by_themselves()]
         self._outcome.checks += await reconcile(World(self._platform, self._eyes, self._ledger, self._rested_at))
+        self._outcome.checks += examine(self._outcome)
+
+    async def _watch_outbox(self) -> None:
+        """How old the oldest unsent event is, where nothing is broken: the promise is about such times."""
+        while not self._options.faults:
+            await asyncio.sleep(WATCH_EVERY)
+            self._ledger.outbox_lags.append(await self._eyes.unsent_age())
 
     # --- telling people ---
 
@@ -221,6 +238,17 @@ class _Play:
     def _tell_once(self, text: str) -> None:
         acked = len(self._ledger.by_reference)
         self._say(f"{monotonic() - self._began:6.1f} s  accepted {acked:6d}  {text}")
+
+
+def examine(outcome: Outcome) -> list[Check]:
+    """Whether the run itself was worth something: what was asked for happened, and what was checked was there."""
+    struck = {struck.name for struck in outcome.struck if not struck.skipped}
+    asked = [name for name in outcome.options.faults if name != ALL]
+    found = [Check("faults asked for by name struck", [f"{name} never struck" for name in asked if name not in struck], len(asked))]
+    if len(outcome.ledger.by_reference) >= ENOUGH:
+        idle = [f"{check.name}: looked at nothing" for check in outcome.checks if check.is_vacuous]
+        found.append(Check("each check had something to look at", idle, len(outcome.checks)))
+    return found
 
 
 def wrappers(mutant: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from deploy.demo.mailbox import Mailbox
 from shared.clock import monotonic, real_now
 from tests.chaos.ledger import Given, Ledger
+from tests.chaos.tasks import Tasks
 from tests.chaos.wire import Answer, Caller, GaveUp
 
 LOOK: Final = 0.5
@@ -29,7 +30,8 @@ class Surveys:
         self._ledger = ledger
         self._random = random
         self._seen: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(ledger)
+        self._chosen: set[str] = set()
 
     async def run(self) -> None:
         """Answer what comes."""
@@ -38,21 +40,18 @@ class Surveys:
                 token = mail.survey_token
                 if token is not None and token not in self._seen:
                     self._seen.add(token)
-                    task = asyncio.get_running_loop().create_task(self._react(token))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+                    self._tasks.start(self._react(token))
             await asyncio.sleep(LOOK)
 
     async def finish(self) -> None:
         """Wait for the answers on their way."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+        await self._tasks.finish()
 
     async def _react(self, token: str) -> None:
         try:
             await self._answer(token, self._random.random())
         except GaveUp:
-            self._ledger.done["surveys given up"] += 1
+            self._ledger.give_up("a survey")
 
     async def _answer(self, token: str, draw: float) -> None:
         if draw < 0.05:
@@ -63,7 +62,7 @@ class Surveys:
             self._count("surveys found closed", form, {409, 410})
             return
         wait = (datetime.fromisoformat(form.json()["expires_at"]) - real_now()).total_seconds() + LATE
-        if draw < 0.15 and monotonic() + wait < self._late_until:
+        if monotonic() + wait < self._late_until and self._is_chosen("late", draw < 0.15):
             await asyncio.sleep(max(0.0, wait))
             self._count("surveys answered late", await self._send(token, self._fill_in(form.json()["questions"])), {409, 410})
             return
@@ -71,9 +70,9 @@ class Surveys:
         given = self._fill_in(form.json()["questions"])
         answer = await self._send(token, given)
         if answer.status == 201:
-            self._ledger.answers[token] = Given(token, given)
+            self._ledger.answers[token] = Given(given)
             self._ledger.done["surveys answered"] += 1
-            if draw < 0.3:
+            if self._is_chosen("again", draw < 0.3):
                 await self._answer_again(token, form.json())
         else:
             self._count("surveys closed meanwhile", answer, {409, 410})
@@ -85,7 +84,17 @@ class Surveys:
 
     async def _send(self, token: str, given: dict[str, Any]) -> Answer:
         key = f"survey-{self._random.getrandbits(96):024x}"
-        return await self._caller.send("POST", f"/v1/surveys/{token}/answers", {"answers": given}, key=key)
+        try:
+            return await self._caller.send("POST", f"/v1/surveys/{token}/answers", {"answers": given}, key=key)
+        except GaveUp:
+            self._ledger.unseen_answers += 1
+            raise
+
+    def _is_chosen(self, what: str, by_lot: bool) -> bool:
+        """Whoever the lot falls on, and the first who can: each run has one."""
+        is_first = what not in self._chosen
+        self._chosen.add(what)
+        return is_first or by_lot
 
     def _count(self, what: str, answer: Answer, right: set[int]) -> None:
         self._ledger.done[what] += 1

@@ -15,7 +15,8 @@ from shared.clock import monotonic
 
 PAUSE: Final = 0.15
 """Seconds before a call that got no answer is made again."""
-BUSY: Final = frozenset({429, 500, 502, 503, 504})
+BUSY: Final = frozenset({429, 502, 503, 504})
+"""Try again later. 500 is not among them: whatever is taken away from it, the platform must know what to say."""
 TIMEOUT: Final = 12.0
 
 
@@ -38,6 +39,14 @@ class Answer:
     def json(self) -> Any:
         """The body, parsed."""
         return orjson.loads(self.body)
+
+    @property
+    def reason(self) -> str:
+        """Status and code of a refusal, without what is only this one's."""
+        try:
+            return f"{self.status} {self.json().get('code', '')}".rstrip()
+        except (ValueError, AttributeError):
+            return str(self.status)
 
 
 @dataclass
