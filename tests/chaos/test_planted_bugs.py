@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
 from services.intake.batcher import Batcher
-from shared import protocol
-from shared.consumer.batch import Batches
+from shared import dead_letter, protocol
+from shared.consumer import batch as consumer_batch
+from shared.consumer import positions
+from shared.consumer.batch import Batches, Polled
 from shared.protocol import Numbered, Position
 from tests.chaos import mutants
 from tests.chaos.mutants import MUTANTS, SECONDS
@@ -75,15 +80,61 @@ def test_a_relay_that_never_beats_is_silent_though_a_consumer_lags() -> None:
     assert not protocol.heartbeat_due(**lagging)  # type: ignore[arg-type]
 
 
-def test_orders_of_work_are_turned_round() -> None:
-    for owner, name, plant in (
-        (Batches, "_transaction", mutants.saves_the_position_first),
-        (Batcher, "_commit", mutants.answers_before_the_commit),
-    ):
-        right = getattr(owner, name)
+class Diary:
+    """Stands for a database, and for whatever else is told; keeps the order."""
 
-        plant()
+    def __init__(self) -> None:
+        self.entries: list[str] = []
 
-        planted = getattr(owner, name)
-        assert planted is not right
-        assert list(inspect.signature(planted).parameters) == list(inspect.signature(right).parameters)
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Diary]:
+        yield self
+        self.entries.append("committed")
+
+    async def execute(self, _: str) -> None:
+        await asyncio.sleep(0)  # whoever was answered goes on meanwhile
+
+    def tell(self, what: str) -> Callable[..., Awaitable[None]]:
+        async def told(*_: object) -> None:
+            self.entries.append(what)
+
+        return told
+
+
+@pytest.mark.parametrize("is_planted", [False, True])
+async def test_intake_answers_after_the_commit_and_the_bug_before(is_planted: bool) -> None:
+    if is_planted:
+        mutants.answers_before_the_commit()
+    diary = Diary()
+
+    async def work(_: object, items: Sequence[int]) -> Sequence[int]:
+        return items
+
+    async def call() -> None:
+        await batcher.submit(1, 1)
+        diary.entries.append("answered")
+
+    batcher: Batcher[int, int] = Batcher(diary, work, committed=lambda: None)  # type: ignore[arg-type]
+    await call()
+    await batcher.close()
+
+    assert diary.entries == (["answered", "committed"] if is_planted else ["committed", "answered"])
+
+
+@pytest.mark.parametrize("is_planted", [False, True])
+async def test_a_batch_and_its_position_are_one_transaction_and_with_the_bug_two(is_planted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if is_planted:
+        mutants.saves_the_position_first()
+    diary = Diary()
+    admitted = SimpleNamespace(sort=diary.tell("sorted"), ready=["an event"], letters=())
+    monkeypatch.setattr(consumer_batch._Admitted, "of", lambda *_: admitted)
+    monkeypatch.setattr(consumer_batch, "_traceparent", lambda _: None)
+    monkeypatch.setattr(positions, "lock", diary.tell("locked"))
+    monkeypatch.setattr(positions, "save", diary.tell("saved"))
+    monkeypatch.setattr(dead_letter, "park", diary.tell("parked"))
+
+    batches = Batches(diary, diary.tell("applied"), lambda _: None)  # type: ignore[arg-type]
+    await batches.apply(Polled((), {}), {})
+
+    beginning = ["locked", "sorted", "parked", "saved"]
+    assert diary.entries == ([*beginning, "committed", "applied", "committed"] if is_planted else [*beginning, "applied", "committed"])
