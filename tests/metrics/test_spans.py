@@ -15,8 +15,9 @@ from services.metrics.kpi import DEFINITIONS
 from services.metrics.projection import DAY, HOUR, QUARTER, SHIFT, Counts, add, fold, observed
 from services.metrics.reduction import Entry
 from services.metrics.store import rollups
-from services.metrics.store.rollups import Cut, pieces_of
+from services.metrics.store.rollups import Cut, days_of, pieces_of
 from shared.database import Database, to_json
+from shared.errors import Invalid
 from tests.metrics.builders import START, numbered, random_history
 from tests.metrics.database import recorded
 from tests.metrics.test_projection_laws import histories
@@ -33,6 +34,19 @@ def test_pieces_cover_each_quarter_hour_of_each_slot_once(edges: list[int], betw
     expected = [(slot, bucket) for slot, first in enumerate(edges[:-1]) for bucket in range(first, edges[slot + 1])]
     assert covered == Counter(expected)
     assert all(edge % piece.span == 0 for piece in pieces for edge in (piece.first, piece.until))
+
+
+@pytest.mark.pure
+@given(slots)
+def test_cells_are_read_day_by_day_each_quarter_hour_once(edges: list[int]) -> None:
+    days = list(days_of(edges[:-1], edges[-1]))
+
+    covered = Counter((piece.slot, bucket) for pieces in days for piece in pieces for bucket in range(piece.first, piece.until))
+    expected = [(slot, bucket) for slot, first in enumerate(edges[:-1]) for bucket in range(first, edges[slot + 1])]
+    assert covered == Counter(expected)
+    of_days = [{bucket // DAY for piece in pieces for bucket in (piece.first, piece.until - 1)} for pieces in days]
+    assert [len(each) for each in of_days] == [1] * len(days)
+    assert sorted(set().union(*of_days)) == [day for each in of_days for day in each]
 
 
 @pytest.mark.pure
@@ -61,6 +75,36 @@ async def test_by_one_dimension_every_range_counts_what_the_cells_count(metrics_
             total = await rollups.sums(tx, 1, kpis, Cut(), buckets, edges)
             assert _added(of_rows, 1) == _added(of_cells, 1)
             assert _added(of_rows, 0) == _added(total, 0)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("dimension", "values"), [("channel", ["web"]), ("team", ["repairs", "returns"]), ("agent", [""]), ("tier", [])])
+@pytest.mark.parametrize("is_told_apart", [False, True])
+async def test_what_is_left_in_of_one_dimension_counts_what_its_cells_count(
+    metrics_database: Database, dimension: str, values: list[str], is_told_apart: bool
+) -> None:
+    await recorded(metrics_database, [numbered(random_history(21, 120))])
+    first = bucket_of(microseconds(START))
+    kpis = ["requests", "sla_first_response", "first_response_time"]
+    edges, buckets = [first + 1, first + 402], range(first + 1, first + 1299)
+
+    async with metrics_database.transaction() as tx:
+        of_rows = await rollups.sums(tx, 1, kpis, Cut((dimension,) if is_told_apart else (), {dimension: values}), buckets, edges)
+        # a second dimension, which all cells have, is what takes them
+        of_cells = await rollups.sums(tx, 1, kpis, Cut((dimension, "priority"), {dimension: values}), buckets, edges)
+
+    assert _added(of_rows, is_told_apart) == _added(of_cells, is_told_apart)
+    assert bool(of_rows) == (values != [])
+
+
+@pytest.mark.postgres
+async def test_who_asks_for_too_much_of_several_dimensions_is_told_so(metrics_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "PATIENCE", -1.0)
+
+    async with metrics_database.transaction() as tx:
+        assert await rollups.sums(tx, 1, ["requests"], Cut(("channel",)), range(96), [0]) == {}
+        with pytest.raises(Invalid, match="several dimensions"):
+            await rollups.sums(tx, 1, ["requests"], Cut(("channel", "type")), range(96), [0])
 
 
 def _added(found: rollups.Found, dimensions: int) -> Counter[tuple[object, ...]]:

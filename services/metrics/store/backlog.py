@@ -14,23 +14,28 @@ from shared.database import Transaction
 async def counts(tx: Transaction, version: int, cut: Cut, instants: Sequence[int]) -> list[Sum]:
     """Open tickets at each instant (microseconds, ascending), by group."""
     condition, asked = condition_of(cut, first_parameter=5)
+    spans = f"SELECT {group_of(cut)} AS values, count(*) AS n FROM open_span WHERE projection_version = $1 AND {condition}"
+    between = "unnest($3::bigint[], $4::bigint[]) WITH ORDINALITY between_instants(earlier, later, slot)"
     # what ended after the instant is looked through in an index: to start workers takes longer
     await tx.execute("SET LOCAL max_parallel_workers_per_gather = 0")
-    # a span begins to count at the first instant that is not before it, and ends to count at the first that is not before its end
+    # a span begins to count at the first instant that is not before it, and ends to count at the first that is not before its end; what
+    # begins and what ends between two instants is counted in an index of its own, which OFFSET 0 leaves no way round
     rows = await tx.fetch(
         f"""
         SELECT slot, values, sum(n)::bigint AS n
-          FROM (SELECT {group_of(cut)} AS values, slot, n
-                  FROM open_span
-                 CROSS JOIN LATERAL (VALUES (width_bucket(since - 1, $2::bigint[]), 1),
-                                            (width_bucket(until - 1, $2::bigint[]), -1)) e(slot, n)
-                 WHERE projection_version = $1 AND since <= $4 AND until > $3 AND {condition}) edges
+          FROM (SELECT 0 AS slot, * FROM ({spans} AND since <= $2 AND until > $2 GROUP BY 1) at_first
+                UNION ALL
+                SELECT slot, values, n FROM {between}
+                 CROSS JOIN LATERAL ({spans} AND since > earlier AND since <= later GROUP BY 1 OFFSET 0) began
+                UNION ALL
+                SELECT slot, values, -n FROM {between}
+                 CROSS JOIN LATERAL ({spans} AND until > earlier AND until <= later GROUP BY 1 OFFSET 0) ended) changes
          GROUP BY 1, 2 HAVING sum(n) <> 0 ORDER BY 1, 2
         """,
         version,
-        list(instants),
         instants[0],
-        instants[-1],
+        list(instants[:-1]),
+        list(instants[1:]),
         *asked,
     )
     changes: dict[int, Counter[tuple[str, ...]]] = {}

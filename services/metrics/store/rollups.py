@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from services.metrics import projection
 from services.metrics.kpi import DEFINITIONS, Kind
 from services.metrics.projection import DAY, DIMENSIONS, HOUR, QUARTER, SHIFT, TOTAL, CellKey, Counts, RowKey
+from shared import clock
 from shared.database import Transaction, from_json, to_json
+from shared.errors import Invalid
 
 _CELL: Final = ", ".join(DIMENSIONS)
 _OF_CELL: Final = ", ".join(f"c.{name}" for name in DIMENSIONS)
@@ -19,6 +22,8 @@ _LOCK: Final = 0x6B706963
 FlatKey = tuple[Any, ...]
 """A cell's quarter hour and dimensions, side by side."""
 
+PATIENCE: Final = 20.0
+"""Seconds for an answer out of cells."""
 LONG: Final = frozenset(definition.id for definition in DEFINITIONS.values() if definition.kind is Kind.DURATION)
 """Figures with hundreds of measures. Rollups hold them in a document of their own: whoever asks for the others need not read them."""
 
@@ -156,9 +161,10 @@ class Cut:
     only: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
-    def is_of_one_dimension(self) -> bool:
-        """Whether the rollups hold it."""
-        return not self.only and len(self.by) <= 1
+    def dimension(self) -> str | None:
+        """The one that it is about, or `TOTAL`: then the rollups hold it. None where it is about several."""
+        first, *others = {*self.by, *self.only} or {TOTAL}
+        return None if others else first
 
 
 WHOLE: Final = Cut()
@@ -194,21 +200,41 @@ def _fill(pieces: list[Piece], slot: int, first: int, until: int, spans: tuple[i
             _fill(pieces, slot, low, high, shorter)
 
 
+def days_of(slots: Sequence[int], end: int) -> Iterator[list[Piece]]:
+    """Quarter hours, a day of UTC after the other. A month of cells may be tens of megabytes: they are not to be in memory at once, nor to
+    keep all other callers waiting while they are read."""
+    parts = [
+        Piece(slot, QUARTER, max(first, day * DAY), min(until, (day + 1) * DAY))
+        for slot, (first, until) in _edges(slots, end)
+        for day in range(first // DAY, -(-until // DAY))
+    ]
+    for _, pieces in groupby(parts, lambda piece: piece.first // DAY):
+        yield list(pieces)
+
+
 Found = dict[tuple[str, int, tuple[str, ...]], dict[str, int]]
 """Measures by figure, slot and group."""
 
 
 async def sums(tx: Transaction, version: int, kpis: Sequence[str], cut: Cut, buckets: range, slots: Sequence[int]) -> Found:
-    """Counts within the buckets, summed by slot; ``slots`` are the buckets at which slots begin, ascending, the first = 0th slot."""
+    """Counts within the buckets, summed by slot; ``slots`` are the buckets at which slots begin, ascending, the first = 0th slot.
+
+    Raises:
+        Invalid: cells of so long a range take too long.
+    """
     found: Found = {}
-    if not cut.is_of_one_dimension:
-        await _of_cells(tx, found, version, kpis, cut, [Piece(slot, QUARTER, *edges) for slot, edges in _edges(slots, buckets.stop)])
-    elif not cut.by:
-        await _of_rollups(tx, found, version, kpis, TOTAL, pieces_of(slots, buckets.stop, (SHIFT,)))
+    if cut.dimension is None:
+        deadline = clock.monotonic() + PATIENCE
+        for pieces in days_of(slots, buckets.stop):
+            await _of_cells(tx, found, version, kpis, cut, pieces)
+            if clock.monotonic() > deadline:
+                raise Invalid.field("?from", "range_too_long", "holds too much to be cut by several dimensions at once")
+    elif cut.dimension == TOTAL:
+        await _of_rollups(tx, found, version, kpis, cut, pieces_of(slots, buckets.stop, (SHIFT,)))
     else:
         # quarter hours by one dimension are read from the cells: seldom needed, and at the edges alone
         pieces = pieces_of(slots, buckets.stop)
-        await _of_rollups(tx, found, version, kpis, cut.by[0], [piece for piece in pieces if piece.span > QUARTER])
+        await _of_rollups(tx, found, version, kpis, cut, [piece for piece in pieces if piece.span > QUARTER])
         await _of_cells(tx, found, version, kpis, cut, [piece for piece in pieces if piece.span == QUARTER])
     return {key: told for key, measures in found.items() if (told := {measure: n for measure, n in measures.items() if n})}
 
@@ -218,18 +244,18 @@ def _edges(slots: Sequence[int], end: int) -> Iterable[tuple[int, tuple[int, int
     return enumerate(zip(slots, [*slots[1:], end], strict=True))
 
 
-async def _of_rollups(tx: Transaction, found: Found, version: int, kpis: Sequence[str], dimension: str, pieces: Sequence[Piece]) -> None:
-    place = "r.projection_version = $1 AND r.dimension = $6 AND r.span = p.span AND r.bucket >= p.first AND r.bucket < p.until"
-    group = "ARRAY[]::text[]" if dimension == TOTAL else "ARRAY[r.value]"
+async def _of_rollups(tx: Transaction, found: Found, version: int, kpis: Sequence[str], cut: Cut, pieces: Sequence[Piece]) -> None:
+    place = "dimension = $6 AND span = p.span" + (" AND value = ANY($7::text[])" if cut.only else "")
+    group = "ARRAY[value]" if cut.by else "ARRAY[]::text[]"
+    asked = [cut.dimension, *(list(values) for values in cut.only.values())]
     for column, wanted, add_up in (("counts", LONG.isdisjoint, _add_up), ("durations", LONG.issuperset, _add_up_long)):
         of_column = [kpi for kpi in kpis if wanted((kpi,))]
-        await add_up(tx, found, of_column, _Rows(version, f"kpi_rollup r ON {place}", group, column, "true", pieces, [dimension]))
+        await add_up(tx, found, of_column, _Rows(version, "kpi_rollup", group, column, place, pieces, asked))
 
 
 async def _of_cells(tx: Transaction, found: Found, version: int, kpis: Sequence[str], cut: Cut, pieces: Sequence[Piece]) -> None:
     condition, asked = condition_of(cut, first_parameter=6)
-    source = "kpi_cell r ON r.projection_version = $1 AND r.bucket >= p.first AND r.bucket < p.until"
-    await _add_up(tx, found, kpis, _Rows(version, source, group_of(cut), "counts", condition, pieces, asked))
+    await _add_up(tx, found, kpis, _Rows(version, "kpi_cell", group_of(cut), "counts", condition, pieces, asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +263,7 @@ class _Rows:
     """Documents to add up: where they are, and which."""
 
     version: int
-    source: str
+    table: str
     group: str
     column: str
     condition: str
@@ -245,13 +271,19 @@ class _Rows:
     asked: Sequence[object]
 
     async def fetch(self, tx: Transaction, selected: str, grouped: str = "") -> list[Any]:
-        """Slot, group, and what is selected of the documents."""
+        """Slot, group, and what is selected of each ``document``.
+
+        Each piece is a range of the table's key. The planner would rather read all rows there are and throw away those of other times:
+        OFFSET 0 leaves it no choice.
+        """
         return await tx.fetch(
             f"""
-            SELECT p.slot, {self.group} AS values, {selected}
+            SELECT slot, values, {selected}
               FROM unnest($2::integer[], $3::smallint[], $4::integer[], $5::integer[]) p(slot, span, first, until)
-              JOIN {self.source}
-             WHERE {self.condition} {grouped}
+             CROSS JOIN LATERAL (
+                   SELECT {self.group} AS values, {self.column} AS document FROM {self.table}
+                    WHERE projection_version = $1 AND bucket >= p.first AND bucket < p.until AND {self.condition} OFFSET 0) found
+             {grouped}
             """,
             self.version,
             *(list(values) for values in zip(*self.pieces, strict=True)),
@@ -263,7 +295,7 @@ async def _add_up(tx: Transaction, found: Found, kpis: Sequence[str], rows: _Row
     """Short documents come in one piece per group. They are read here and not by the database: that takes a fifth of the time."""
     if not rows.pieces or not kpis:
         return
-    for slot, values, documents in await rows.fetch(tx, f"'[' || string_agg(r.{rows.column}::text, ',') || ']'", "GROUP BY 1, 2"):
+    for slot, values, documents in await rows.fetch(tx, "'[' || string_agg(document::text, ',') || ']'", "GROUP BY 1, 2"):
         of_group, told = tuple(values), from_json(documents)
         for kpi in kpis:
             _add(found, (kpi, slot, of_group), [counts[kpi] for counts in told if kpi in counts])
@@ -273,7 +305,7 @@ async def _add_up_long(tx: Transaction, found: Found, kpis: Sequence[str], rows:
     """Of long documents, those parts are read that are asked for."""
     if not rows.pieces or not kpis:
         return
-    for slot, values, document in await rows.fetch(tx, f"r.{rows.column}"):
+    for slot, values, document in await rows.fetch(tx, "document"):
         for kpi, measures in told_of(document, kpis):
             _add(found, (kpi, slot, tuple(values)), [measures])
 
