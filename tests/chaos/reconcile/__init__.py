@@ -20,6 +20,7 @@ CHECKS: Final[Mapping[str, Compare]] = {
     "order: messages stand as they were sent": accepted.order,
     "histories count 1, 2, 3 ... to the ticket's version": accepted.histories,
     "each acknowledged action happened, once": accepted.actions,
+    "each reply is one message of staff": accepted.replies,
     "the doors answered right": accepted.answers_of_doors,
     "logs have no hole and their chain holds": delivery.chains,
     "every consumer stands at the head of every log": delivery.positions,
