@@ -28,6 +28,7 @@ CHECKS: Final[Mapping[str, Compare]] = {
     "applied + parked + discarded = accepted (event log)": delivery.event_log,
     "each event had its effect": delivery.effects,
     "copies of tickets are like tickets": delivery.copies,
+    "copies of customers are like customers": delivery.customers,
     "timers fired once, and none was forgotten": promises.timers,
     "one survey per resolution, none after cancelling": effects.surveys,
     "answers are kept as first given": effects.answers,
