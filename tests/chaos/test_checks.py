@@ -616,6 +616,12 @@ async def test_a_request_whose_acknowledgement_was_never_seen_may_be_there_and_c
     assert not await differences(books, "kpi: figures = arithmetic over the ledger")
 
 
+async def test_a_group_of_which_nothing_is_left_is_no_difference(books: Books) -> None:
+    books.kpis["tickets_opened", "complaint"] = (0, 0)
+
+    assert not await differences(books, "kpi: figures = arithmetic over the ledger")
+
+
 async def test_a_promise_that_stands_still_is_not_missed(books: Books) -> None:
     books.one("tickets", "sla_clock", number="AS-4", target="resolution").update(due_at=ago(minutes=1), is_paused=True)
     books.remove("tickets", "timer", kind="resolution")
@@ -693,6 +699,7 @@ async def test_the_databases_understand_what_they_are_asked(empty: World) -> Non
 @pytest.mark.postgres
 async def test_a_platform_of_which_nothing_was_asked_is_at_rest(empty: World) -> None:
     assert await empty.eyes.unsent_age() == 0
+    assert not (await empty.eyes.standing()).outstanding(overdue=True)
     assert not await eyes.await_quiet(empty.eyes, monotonic() + 10, overdue=True)
 
 

@@ -69,7 +69,11 @@ async def from_ledger(world: World) -> Found:
         told = await items(world, f"&kpi={kpi}&group_by={dimension}")
         answered |= {(kpi, item["dimensions"][dimension]): item for item in told}
     named = {(figure.kpi, figure.group) for figure in expected}
-    strange = [f"{kpi} of {group} is {item['n']}" for (kpi, group), item in answered.items() if group != "" and (kpi, group) not in named]
+    strange = [
+        f"{kpi} of {group} is {item['n']}, by the ledger nothing"
+        for (kpi, group), item in answered.items()
+        if group != "" and item["n"] and (kpi, group) not in named
+    ]
     return len(expected), [*strange, *(wrong for figure in expected if (wrong := _unlike(figure, answered)))]
 
 

@@ -1,6 +1,7 @@
 """Promised times: what came due was told, once, and what did not was not.
 
-Every rule goes by what the tickets say of each other's moments, never by when somebody's clock saw them: one of the clocks may be wrong.
+The rules compare moments that stand on one ticket, where nothing is dated before what was there already; when a process thinks that it acts
+is no rule, for one of the clocks may be wrong.
 """
 
 from __future__ import annotations
