@@ -23,6 +23,9 @@ LOOKS: Final = 5
 LEASE: Final = timedelta(minutes=2)
 """So long a message to a customer is with the process that took it, also if that has died since: it is waiting, and not yet overdue."""
 
+ROOM: Final = 60.0
+"""Seconds of patience that are left for what is due last."""
+
 Log = tuple[str, int]
 
 
@@ -183,10 +186,11 @@ class Eyes:
 async def await_quiet(eyes: Eyes, deadline: float, *, overdue: bool) -> list[str]:
     """Wait until nothing is outstanding any more, twice in a row; what still is when that takes until ``deadline``.
 
-    A message that a process died with is waited for. One that is due later than such a claim ends waits for another reason, which is judged
-    when all is read (`reconcile.effects.endings`).
+    A message that a process died with is waited for, as far as patience goes. One that is due later than such a claim ends has another
+    reason to wait, which is judged when all is read (`reconcile.effects.endings`).
     """
-    rested, last, due = 0, ["not even the databases answer"], real_now() + LEASE
+    rested, last = 0, ["not even the databases answer"]
+    due = real_now() + min(LEASE, timedelta(seconds=max(0.0, deadline - monotonic() - ROOM)))
     while monotonic() < deadline:
         try:
             last = (await eyes.standing(due)).outstanding(overdue=overdue)
