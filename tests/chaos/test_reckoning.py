@@ -8,16 +8,16 @@ from random import Random
 import pytest
 
 from tests.chaos.ledger import Action, Entry, Given, Ledger
-from tests.chaos.reconcile.figures import digest, figures, is_low
+from tests.chaos.reconcile.figures import Resolution, Unseen, digest, figures, groups, is_low
 from tests.chaos.story import MARK, Story
 
 pytestmark = pytest.mark.pure
 
 
 def reckoned(
-    ledger: Ledger, resolutions: dict[bytes, tuple[str, int]] | None = None, unseen: Counter[tuple[str, str]] | None = None
+    ledger: Ledger, resolutions: dict[bytes, Resolution] | None = None, unseen: Unseen | None = None
 ) -> dict[str, tuple[int, int | None]]:
-    found = figures(ledger, set(), unseen or Counter(), resolutions or {})
+    found = figures(ledger, unseen or Unseen(), resolutions or {})
     return {figure.kpi: (figure.n, figure.numerator) for figure in found}
 
 
@@ -40,7 +40,7 @@ def test_a_request_without_an_acknowledgement_is_not_promised() -> None:
 def test_a_merged_ticket_is_no_ticket_and_its_reply_no_response() -> None:
     ledger = Ledger()
     acknowledged(ledger, Story(Random(1), ledger, "t"), 3)
-    ledger.actions += [Action("AS-1", "reply", 2, 0), Action("AS-2", "merge", 2, 0, into="AS-1")]
+    ledger.actions += [Action("AS-1", "reply", 2), Action("AS-2", "merge", 2)]
 
     assert reckoned(ledger)["tickets_opened"] == (2, None)
     assert reckoned(ledger)["first_response_time"] == (1, None)
@@ -48,9 +48,9 @@ def test_a_merged_ticket_is_no_ticket_and_its_reply_no_response() -> None:
 
 def test_a_resolution_is_reopened_once_whoever_says_so() -> None:
     ledger = Ledger()
-    ledger.actions += [Action("AS-1", "resolve", 3, 1), Action("AS-1", "resolve", 5, 2)]
+    ledger.actions += [Action("AS-1", "resolve", 3), Action("AS-1", "resolve", 5)]
     ledger.reopened.add(("AS-1", 1))
-    ledger.answers["token"] = Given("token", {"Q0": 1, "Y1": "no"})
+    ledger.answers["token"] = Given({"Q0": 1, "Y1": "no"})
 
     assert reckoned(ledger, {digest("token"): ("AS-1", 1)})["reopen_rate"] == (2, 1)
 
@@ -58,16 +58,37 @@ def test_a_resolution_is_reopened_once_whoever_says_so() -> None:
 def test_what_happened_before_its_caller_lost_patience_counts() -> None:
     ledger = Ledger()
     acknowledged(ledger, Story(Random(1), ledger, "t"), 3)
-    ledger.actions += [Action("AS-1", "reply", 2, 0), Action("AS-1", "resolve", 3, 1)]
+    ledger.actions += [Action("AS-1", "reply", 2), Action("AS-1", "resolve", 3)]
     unseen = Counter({("AS-1", "resolve"): 1, ("AS-2", "reply"): 1, ("AS-3", "merge"): 1, ("AS-2", "resolve"): 0})
-    found = reckoned(ledger, unseen=unseen)
+    found = reckoned(ledger, unseen=Unseen(actions=unseen))
 
     assert (found["tickets_resolved"], found["first_response_time"], found["tickets_opened"]) == ((2, None), (2, None), (2, None))
 
 
+def test_an_answer_whose_acknowledgement_was_not_seen_counts_like_others() -> None:
+    ledger = Ledger()
+    ledger.actions.append(Action("AS-1", "resolve", 3))
+    found = reckoned(ledger, unseen=Unseen(answers={("AS-1", 1): {"Q0": 2, "N1": 10}}))
+
+    assert (found["csat_mean"], found["nps"], found["reopen_rate"]) == ((1, 2), (1, 1), (1, 1))
+
+
+def test_requests_are_told_by_channel_and_tickets_by_type() -> None:
+    ledger = Ledger()
+    story = Story(Random(1), ledger, "t")
+    acknowledged(ledger, story, 3)
+    story.new()
+    sent = [ledger.entries[number].body for number in (1, 2, 3)]
+    ledger.actions.append(Action("AS-2", "merge", 2))
+    found = list(groups(ledger, Unseen()))
+
+    assert Counter({each.group: each.n for each in found if each.kpi == "requests"}) == Counter(body["channel"] for body in sent)
+    assert Counter({each.group: each.n for each in found if each.kpi == "tickets_opened"}) == Counter((sent[0]["type"], sent[2]["type"]))
+
+
 def test_scores_are_those_of_the_overall_question() -> None:
     ledger = Ledger()
-    ledger.answers = {"a": Given("a", {"Q0": 5, "Q1": 1, "N1": 9}), "b": Given("b", {"Q0": 3, "N1": 6}), "c": Given("c", {"Y1": "yes"})}
+    ledger.answers = {"a": Given({"Q0": 5, "Q1": 1, "N1": 9}), "b": Given({"Q0": 3, "N1": 6}), "c": Given({"Y1": "yes"})}
     found = reckoned(ledger, {digest(token): ("AS-1", 1) for token in "abc"})
 
     assert (found["csat_mean"], found["csat_top2"], found["nps"]) == ((2, 8), (2, 1), (2, 0))

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any, Final
 
 import asyncpg
 import orjson
 
 from tests.chaos.ledger import Entry, Ledger
-from tests.chaos.reconcile.check import World
+from tests.chaos.reconcile.check import Found, World
 
-REQUESTS = "SELECT request_id::text, reference, (metadata->>'entry')::int AS entry, in_reply_to, text FROM request"
-MESSAGES = "SELECT id::text, number, version, author, public, text, salt, entered_by, reference FROM message"
-TICKETS = "SELECT number, series, version, status, linked_to, merged_into, episode FROM ticket"
+REQUESTS = "SELECT request_id::text, reference, (metadata->>'entry')::int AS entry, customer_id::text FROM request"
+MESSAGES = "SELECT id::text, number, version, author, text, salt FROM message"
+TICKETS = "SELECT number, series, version, status FROM ticket"
 HISTORY = "SELECT number, version, type, data FROM history ORDER BY number, version"
 
-Found = tuple[int, Iterable[str]]
+CUSTOMER: Final = "customer"
+"""Author of a message; of what staff write it is the one who wrote."""
 
 
 async def lost(world: World) -> Found:
@@ -80,19 +81,24 @@ def _place(world: World, messages: dict[str, asyncpg.Record], entry: Entry) -> s
 
 
 async def words(world: World) -> Found:
-    """Each message stands on its ticket once, whole, and the history holds its digest."""
+    """Each message stands on its ticket once, whole, and the history holds its digest; no digest has lost its message."""
     messages = {row["id"]: row for row in await world.rows("tickets", MESSAGES)}
-    digests = {(row["number"], row["version"]): orjson.loads(row["data"]).get("digest") for row in await world.rows("tickets", HISTORY)}
-    entries = list(world.ledger.acknowledged)
-    found = []
-    for entry in entries:
-        row = messages.get(str(entry.request_id))
-        if row is None or row["text"] != entry.body["text"]:
-            found.append(f"the text of entry {entry.number} ({entry.reference}) is not on its ticket")
+    found = [
+        f"the text of entry {entry.number} ({entry.reference}) is not on its ticket"
+        for entry in world.ledger.acknowledged
+        if (row := messages.get(str(entry.request_id))) is None or row["text"] != entry.body["text"]
+    ]
+    proven = {(number, version): data["digest"] for number, version, _, data in await _history(world) if data.get("digest")}
     for row in messages.values():
-        if digests.get((row["number"], row["version"])) != hashlib.sha256(row["salt"] + row["text"].encode()).hexdigest():
+        if proven.pop((row["number"], row["version"]), None) != hashlib.sha256(row["salt"] + row["text"].encode()).hexdigest():
             found.append(f"the history of {row['number']} does not prove its message of version {row['version']}")
+    found += [f"{number} has no message of version {version}, of which its history holds a digest" for number, version in proven]
     return len(messages), found
+
+
+async def _history(world: World) -> list[tuple[str, int, str, dict[str, Any]]]:
+    """Ticket, version, what happened, and what it says."""
+    return [(row["number"], row["version"], row["type"], orjson.loads(row["data"])) for row in await world.rows("tickets", HISTORY)]
 
 
 async def order(world: World) -> Found:
@@ -128,31 +134,26 @@ async def histories(world: World) -> Found:
     return sum(map(len, versions.values())), found
 
 
-ACTS = {
-    "take": "ticket.assigned",
-    "reply": "ticket.replied",
-    "start": "ticket.status_changed",
-    "wait": "ticket.status_changed",
-    "resolve": "ticket.resolved",
-    "merge": "ticket.merged",
-}
-"""What an action leaves in the history."""
+ACTIONS: Final = frozenset({"take", "reply", "start", "wait", "resolve", "merge"})
+"""What the staff of a run do, and nobody else."""
 
 
 async def actions(world: World) -> Found:
-    """Each acknowledged action is in the history, at the version that was answered; and none that was not acknowledged is there twice."""
-    history = {(row["number"], row["version"]): row["type"] for row in await world.rows("tickets", HISTORY)}
-    found = []
-    for action in world.ledger.actions:
-        # an action may have consequences of its own, as further versions
-        near = [history.get((action.number, version)) for version in range(max(1, action.version - 3), action.version + 1)]
-        if ACTS[action.action] not in near:
-            found.append(f"{action.action} on {action.number}, acknowledged with version {action.version}, is not in its history: {near}")
-    happened, unanswered = await _happened(world), world.ledger.unanswered
-    for (number, name), count in acknowledged_actions(world.ledger).items():
-        if name in ("resolve", "merge") and not count <= happened[number, name] <= count + unanswered[number, name]:
-            found.append(f"{name} on {number} was acknowledged {count} times and happened {happened[number, name]} times")
-    return len(world.ledger.actions), found
+    """Each acknowledged action is in the history at the version that was answered; and there is no other, but those without an answer."""
+    ledger = world.ledger
+    happened = {(number, version): action for number, version, action in await _happened(world)}
+    found = [
+        f"{each.action} on {each.number}, acknowledged with version {each.version}, is not there in its history: {there}"
+        for each in ledger.actions
+        if (there := happened.get((each.number, each.version))) != each.action
+    ]
+    counts = await _counted(world)
+    acknowledged = acknowledged_actions(ledger)
+    for number, action in sorted(counts.keys() | acknowledged.keys()):
+        least, count = acknowledged[number, action], counts[number, action]
+        if not least <= count <= least + ledger.unanswered[number, action]:
+            found.append(f"{action} on {number} was acknowledged {least} times and happened {count} times")
+    return len(ledger.actions), found
 
 
 def acknowledged_actions(ledger: Ledger) -> Counter[tuple[str, str]]:
@@ -162,14 +163,50 @@ def acknowledged_actions(ledger: Ledger) -> Counter[tuple[str, str]]:
 
 async def unseen_actions(world: World) -> Counter[tuple[str, str]]:
     """How often each action happened whose caller lost patience before he saw it."""
-    happened, acknowledged = await _happened(world), acknowledged_actions(world.ledger)
+    happened, acknowledged = await _counted(world), acknowledged_actions(world.ledger)
     return Counter({each: max(0, min(most, happened[each] - acknowledged[each])) for each, most in world.ledger.unanswered.items()})
 
 
-async def _happened(world: World) -> Counter[tuple[str, str]]:
-    """By the histories. Of actions that leave the same there, each counts for all."""
-    kept = Counter((row["number"], row["type"]) for row in await world.rows("tickets", HISTORY))
-    return Counter({(number, name): count for (number, kind), count in kept.items() for name, leaves in ACTS.items() if leaves == kind})
+async def _counted(world: World) -> Counter[tuple[str, str]]:
+    return Counter((number, action) for number, _, action in await _happened(world))
+
+
+async def _happened(world: World) -> list[tuple[str, int, str]]:
+    """The actions of staff by the histories: ticket, version, action."""
+    acted = ((number, version, _action(kind, data)) for number, version, kind, data in await _history(world))
+    return [(number, version, action) for number, version, action in acted if action in ACTIONS]
+
+
+def _action(kind: str, data: dict[str, Any]) -> str | None:
+    """The action that leaves this in a history. Tickets are also assigned by the platform, and resumed by their customers."""
+    match kind:
+        case "ticket.assigned":
+            return "take" if data["code"] == "taken" else None
+        case "ticket.status_changed":
+            return str(data["action"])
+        case "ticket.replied":
+            return "reply"
+        case "ticket.resolved":
+            return "resolve"
+        case "ticket.merged":
+            return "merge"
+    return None
+
+
+async def replies(world: World) -> Found:
+    """Each reply of staff is one message on its ticket, with what they all write."""
+    written = [row for row in await world.rows("tickets", MESSAGES) if row["author"] != CUSTOMER]
+    places = Counter((row["number"], row["version"]) for row in written)
+    replied = {(number, version) for number, version, action in await _happened(world) if action == "reply"}
+    found = [
+        f"version {version} of {number}, a reply, has {places[number, version]} messages"
+        for number, version in sorted(replied)
+        if places[number, version] != 1
+    ]
+    found += [f"a message of staff is on {number} as version {version}, which is no reply" for number, version in places.keys() - replied]
+    texts = Counter(row["text"] for row in written)
+    found += [f"{count} replies say {text!r}" for text, count in texts.most_common()[1:]]
+    return len(written), found
 
 
 async def answers_of_doors(world: World) -> Found:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
+import orjson
 
 from tests.chaos.eyes import Eyes
 from tests.chaos.ledger import Ledger
@@ -15,6 +17,11 @@ from tests.chaos.platform import Platform
 
 SHOWN: Final = 5
 """Differences of a check that people are shown."""
+
+EVENTS: Final = "SELECT type, key, payload FROM outbox WHERE type = ANY($1) ORDER BY topic, part, seq"
+
+Event = tuple[str, dict[str, Any]]
+"""Its type and what it says."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,13 @@ class Check:
     differences: list[str]
     looked_at: int = 0
     """How many things were compared: a check that looked at nothing has shown nothing."""
+    optional: bool = False
+    """There are runs, also long ones, in which there is nothing to look at."""
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether nothing was shown, where there should have been something to look at."""
+        return not (self.looked_at or self.differences or self.optional)
 
 
 @dataclass
@@ -45,6 +59,17 @@ class World:
             self._read[name] = await self.eyes.fetch(service, sql, *arguments)
         return self._read[name]
 
+    async def events(self, service: str, *types: str) -> list[Event]:
+        """What a service told, of these types, in the order of each log."""
+        return [(row["type"], orjson.loads(row["payload"])) for row in await self.rows(service, EVENTS, list(types))]
 
-Compare = Callable[[World], Awaitable[tuple[int, Iterable[str]]]]
+
+Found = tuple[int, Iterable[str]]
 """How many things were looked at, and what differs."""
+
+Compare = Callable[[World], Awaitable[Found]]
+
+
+def other_than_once(times: Counter[str], of: Collection[str]) -> Iterator[tuple[str, int]]:
+    """What is there more or less than once, with how often that is; and what is there although it is none ``of`` these."""
+    return ((each, times[each]) for each in sorted({*times, *of}) if times[each] != (each in of))

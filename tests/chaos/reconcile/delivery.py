@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
-import orjson
-
+from shared.events.codes import DEFAULT_LOCALE
 from shared.events.topics import NUMBERED, PARTITIONS
+from shared.languages import closest
 from tests.chaos.department import SHORT_LIVED
-from tests.chaos.reconcile.check import World
+from tests.chaos.reconcile.accepted import CUSTOMER, HISTORY, MESSAGES, REQUESTS
+from tests.chaos.reconcile.check import Found, World, other_than_once
+from tests.chaos.reconcile.effects import INVITATIONS, SURVEY
 
-Found = tuple[int, Iterable[str]]
+OUTBOX: Final = "SELECT topic, part, seq, key, type, event_id::text, previous_id::text FROM outbox ORDER BY topic, part, seq"
+HEADS: Final = "SELECT topic, part, head, head_id::text, stopped FROM outbox_head"
+POSITIONS: Final = "SELECT topic, part, last_seq, last_id::text, stopped FROM consumer_part"
+LETTERS: Final = "SELECT topic, part, seq, key, type, status, error_class, error_text FROM dead_letter"
+EVENT_LOG: Final = "SELECT topic, part, seq, type FROM event_log"
 
-OUTBOX = "SELECT topic, part, seq, key, type, event_id::text, previous_id::text FROM outbox ORDER BY topic, part, seq"
-HEADS = "SELECT topic, part, head, head_id::text, stopped FROM outbox_head"
-RESOLVED = "SELECT payload FROM outbox WHERE type = 'ticket.resolved.v1'"
-INVITED = "SELECT ticket_number, episode FROM invitation WHERE purpose = 'survey'"
-POSITIONS = "SELECT topic, part, last_seq, last_id::text, stopped FROM consumer_part"
+FILLER: Final = "outbox.filler"
+"""How the types of events begin that only hold a number."""
+ASIDE: Final = frozenset({"parked", "discarded"})
+"""What can become of an event that is not applied."""
+UNTOLD: Final = frozenset({"ticket.reminded", "sla.retargeted"})
+"""Versions of a ticket without an event of their own: others need not know of them."""
+
+Key = tuple[str, int, int, str]
+"""Topic, partition, number and type of an event."""
 
 
 async def chains(world: World) -> Found:
@@ -68,14 +77,10 @@ async def positions(world: World) -> Found:
 async def set_aside(world: World) -> Found:
     """Nothing is parked any more, nothing was discarded, and only marked requests and what waited behind them ever were parked."""
     marked = {str(entry.request_id) for entry in world.ledger.acknowledged if entry.number in world.ledger.marked}
-    customers = {
-        row["customer_id"]
-        for row in await world.rows("intake", "SELECT request_id::text, customer_id::text FROM request")
-        if row["request_id"] in marked
-    }
+    customers = {row["customer_id"] for row in await world.rows("intake", REQUESTS) if row["request_id"] in marked}
     found, looked_at = [], 0
     for service in world.platform.urls:
-        for row in await world.rows(service, "SELECT topic, part, seq, key, status, error_class, error_text FROM dead_letter"):
+        for row in await world.rows(service, LETTERS):
             looked_at += 1
             name = f"{service}: {row['topic']}/{row['part']}/{row['seq']}"
             if row["status"] != "replayed":
@@ -88,56 +93,92 @@ async def set_aside(world: World) -> Found:
 
 
 async def event_log(world: World) -> Found:
-    """Metrics' event log holds every event of every topic that it reads, each once: applied + parked + discarded = accepted."""
+    """Each event that metrics reads was applied, or is parked or discarded: one of the three, and once.
+
+    Applied is what its event log holds. Accepted is what was told: that metrics stands at the head of each log is another check.
+    """
     read = {topic.name for topic in NUMBERED if "metrics" in topic.consumers}
-    told: set[tuple[Any, ...]] = set()
+    accepted: set[Key] = set()
     for service in world.platform.urls:
-        told |= {(row["topic"], row["part"], row["seq"], row["type"]) for row in await world.rows(service, OUTBOX) if row["topic"] in read}
-    told = {event for event in told if not event[3].startswith("outbox.filler")}
-    held = Counter(
-        (row["topic"], row["part"], row["seq"], row["type"])
-        for row in await world.rows("metrics", "SELECT topic, part, seq, type FROM event_log")
-    )
-    found = [f"{event} is not in the event log" for event in sorted(told - held.keys())]
-    found += [f"{event} is in the event log and was never told" for event in sorted(held.keys() - told)]
-    return len(told), found
+        accepted |= {_key(row) for row in await world.rows(service, OUTBOX) if row["topic"] in read and not row["type"].startswith(FILLER)}
+    applied = Counter(_key(row) for row in await world.rows("metrics", EVENT_LOG))
+    aside = {_key(row) for row in await world.rows("metrics", LETTERS) if row["status"] in ASIDE}
+    found = [f"{event} is neither in the event log nor set aside" for event in sorted(accepted - applied.keys() - aside)]
+    found += [f"{event} is in the event log and set aside" for event in sorted(applied.keys() & aside)]
+    found += [f"{event} is in the event log {count} times" for event, count in applied.items() if count > 1]
+    found += [f"{event} was taken in and never told" for event in sorted((applied.keys() | aside) - accepted)]
+    return len(accepted), found
+
+
+def _key(row: Any) -> Key:
+    return row["topic"], row["part"], row["seq"], row["type"]
 
 
 async def effects(world: World) -> Found:
-    """Each request that was told is a message of one ticket; each resolution has its survey, unless it would come too late."""
-    requests = [row for row in await world.rows("intake", OUTBOX) if row["type"] == "request.received.v1"]
-    customers = await world.rows("tickets", "SELECT id FROM message WHERE author = 'customer'")
-    found = []
-    if len(requests) != len(customers):
-        found.append(f"{len(requests)} requests were told, and tickets has {len(customers)} messages of customers")
-    resolved = [orjson.loads(row["payload"]) for row in await world.rows("tickets", RESOLVED)]
-    invited = {(row["ticket_number"], row["episode"]) for row in await world.rows("feedback", INVITED)}
+    """Each request is told once and is a message of one ticket; each resolution has its survey, unless it would come too late."""
+    told = Counter(event["request_id"] for _, event in await world.events("intake", "request.received.v1"))
+    kept = {row["request_id"] for row in await world.rows("intake", REQUESTS)}
+    messages = {row["id"] for row in await world.rows("tickets", MESSAGES) if row["author"] == CUSTOMER}
+    found = [f"request {id_} was told {count} times" for id_, count in other_than_once(told, of=kept)]
+    found += [f"request {id_} was told and is no message of a ticket" for id_ in sorted(told.keys() - messages)]
+    found += [f"message {id_} is of a request that nobody told" for id_ in sorted(messages - told.keys())]
+    resolved = [event for _, event in await world.events("tickets", "ticket.resolved.v1")]
+    invited = {(row["ticket_number"], row["episode"]) for row in await world.rows("feedback", INVITATIONS) if row["purpose"] == SURVEY}
     for event in resolved:
         if (event["ticket_number"], event["episode"]) not in invited and event["dimensions"]["channel"] != SHORT_LIVED:
             found.append(f"nobody is asked about resolution {event['episode']} of {event['ticket_number']}")
-    return len(requests) + len(resolved), found
+    resolutions = {(event["ticket_number"], event["episode"]) for event in resolved}
+    found += [f"somebody is asked about resolution {episode} of {number}, which never was" for number, episode in invited - resolutions]
+    return len(kept) + len(resolved), found
 
 
 async def copies(world: World) -> Found:
-    """What other services copy of tickets is what tickets has."""
-    tickets = {
-        row["number"]: (row["version"], row["status"], row["merged_into"])
-        for row in await world.rows("tickets", "SELECT number, version, status, merged_into FROM ticket")
-    }
-    copied = {
-        row["number"]: (row["version"], row["status"], row["merged_into"])
-        for row in await world.rows("intake", "SELECT number, version, status, merged_into FROM ticket_copy")
-    }
+    """What other services copy of tickets is what tickets has told of them."""
+    told: dict[str, int] = {}
+    for row in await world.rows("tickets", HISTORY):
+        if row["type"] not in UNTOLD:
+            told[row["number"]] = row["version"]
+    rows = await world.rows("tickets", "SELECT number, status, merged_into, customer_id::text FROM ticket")
+    tickets = {row["number"]: (told.get(row["number"]), row["status"], row["merged_into"], row["customer_id"]) for row in rows}
+    rows = await world.rows("intake", "SELECT number, version, status, merged_into, customer_id::text FROM ticket_copy")
+    copied = {row["number"]: (row["version"], row["status"], row["merged_into"], row["customer_id"]) for row in rows}
+    found = _unlike("ticket", tickets, "intake", copied)
     aliases = {(row["reference"], row["number"]) for row in await world.rows("tickets", "SELECT reference, number FROM alias")}
-    found = [
-        f"ticket {number} is {tickets.get(number)}, and in intake's copy {copied.get(number)}"
-        for number in tickets.keys() | copied.keys()
-        if tickets.get(number, ())[1:] != copied.get(number, ())[1:]
-    ]
     for service, column in (("intake", "number"), ("feedback", "ticket_number")):
-        theirs = {
-            (row["reference"], row["number"])
-            for row in await world.rows(service, f"SELECT reference, {column} AS number FROM ticket_alias")
-        }
+        rows = await world.rows(service, f"SELECT reference, {column} AS number FROM ticket_alias")
+        theirs = {(row["reference"], row["number"]) for row in rows}
         found += [f"the alias {alias} is only in {'tickets' if alias in aliases else service}" for alias in aliases ^ theirs]
     return len(tickets) + len(aliases), found
+
+
+async def customers(world: World) -> Found:
+    """What other services copy of customers is what intake has: language, tier, consent to surveys, and who is one person."""
+    rows = await world.rows("intake", "SELECT customer_id::text AS id, locale, tier, consent_survey, merged_into::text FROM customer")
+    own = {row["id"]: row for row in rows}
+    merged = {id_: row["merged_into"] for id_, row in own.items() if row["merged_into"]}
+    of_tickets = await world.rows("tickets", "SELECT id::text, locale, tier FROM customer")
+    of_feedback = await world.rows("feedback", "SELECT id::text, locale, consents FROM customer")
+    found = _unlike(
+        "customer",
+        {id_: (row["locale"], row["tier"]) for id_, row in own.items()},
+        "tickets",
+        {row["id"]: (row["locale"], row["tier"]) for row in of_tickets},
+    )
+    found += _unlike(
+        "customer",
+        {id_: (closest(row["locale"]) or DEFAULT_LOCALE, row["consent_survey"]) for id_, row in own.items()},
+        "feedback",
+        {row["id"]: (row["locale"], row["consents"]) for row in of_feedback},
+    )
+    for service in ("tickets", "feedback"):
+        rows = await world.rows(service, "SELECT customer_id::text, into_customer_id::text FROM customer_alias")
+        found += _unlike("customer merged", merged, service, {row["customer_id"]: row["into_customer_id"] for row in rows})
+    return len(own), found
+
+
+def _unlike(what: str, owned: dict[str, Any], service: str, copied: dict[str, Any]) -> list[str]:
+    return [
+        f"{what} {id_} is {owned.get(id_)}, and in {service}'s copy {copied.get(id_)}"
+        for id_ in sorted(owned.keys() | copied.keys())
+        if owned.get(id_) != copied.get(id_)
+    ]
