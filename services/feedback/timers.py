@@ -23,6 +23,7 @@ def make_spec(runtime: Runtime[FeedbackSettings]) -> TimerSpec:
         return [str(id_) for id_ in await store.lock_free(tx, [UUID(subject) for subject in subjects])]
 
     async def fire(tx: Transaction, due: Sequence[Timer]) -> None:
-        await inviting.fire(tx, due, inviting=ways, at=clock.now())
+        # they are due by the database's clock: a process whose own is behind must not find that nothing is due, and forget them
+        await inviting.fire(tx, due, inviting=ways, at=max([clock.now(), *(timer.due_at for timer in due)]))
 
     return TimerSpec(lock=lock, fire=fire)

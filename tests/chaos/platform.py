@@ -79,7 +79,7 @@ class Platform:
         keys: dict[str, str] = json.loads(self.home.keys.read_text())
         return keys[role]
 
-    async def command_code(self, *arguments: str) -> tuple[int, str]:
+    async def command(self, *arguments: str) -> tuple[int, str]:
         """Run `aftercare <arguments>` as an operator would; its exit code and what it printed; if that is not 0, complaints too."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "deploy.cli", *arguments),
@@ -214,7 +214,7 @@ async def _commands(platform: Platform, *commands: Sequence[str]) -> None:
     """Each may be repeated: on a busy machine a broker that has just started lets clients wait too long."""
     for command in commands:
         for _ in range(TRIES):
-            code, said = await platform.command_code(*command)
+            code, said = await platform.command(*command)
             if code == 0:
                 break
         else:

@@ -49,7 +49,7 @@ async def _parked(eyes: Eyes) -> list[ParkedKey]:
 
 
 async def _replay(platform: Platform, ledger: Ledger, key: ParkedKey) -> None:
-    code, said = await platform.command_code("dead-letters", "replay", *key, "--reason", "chaos", "--by", "chaos", "--json")
+    code, said = await platform.command("dead-letters", "replay", *key, "--reason", "chaos", "--by", "chaos", "--json")
     if code == 0:
         ledger.done[f"parked events replayed in {key[0]}"] += int(json.loads(said)["applied"])
         ledger.done["parked keys replayed"] += 1

@@ -121,7 +121,7 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
     seeing = SimpleNamespace()
     books = Books(cast(Platform, platform), cast(Eyes, seeing), Ledger(), NOW)
 
-    async def command_code(*_: str) -> tuple[int, str]:
+    async def command(*_: str) -> tuple[int, str]:
         return 0, f"proving ...\n{orjson.dumps(books.proof).decode()}"
 
     async def sessions() -> list[Session]:
@@ -130,7 +130,7 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
     async def items(_: World, query: str) -> list[Row]:
         return list(answered(books, query))
 
-    platform.command_code, seeing.sessions = command_code, sessions
+    platform.command, seeing.sessions = command, sessions
     monkeypatch.setattr(figures, "items", items)
     for write in (logs, requests, tickets, promised_times, survey, messages_to_customers, key_figures):
         write(books)
@@ -674,13 +674,13 @@ async def empty(
     postgres = SimpleNamespace(dsn=lambda service: databases[service].url)
     platform: Any = SimpleNamespace(urls=databases, postgres=postgres, home=SimpleNamespace(path=tmp_path))
 
-    async def command_code(*_: str) -> tuple[int, str]:
+    async def command(*_: str) -> tuple[int, str]:
         return 0, '{"rows": 0, "differences": []}'
 
     async def items(_: World, __: str) -> list[Row]:
         return []
 
-    platform.command_code = command_code
+    platform.command = command
     monkeypatch.setattr(figures, "items", items)
     monkeypatch.setattr(eyes, "LOOKS", 1)
     seeing = Eyes(platform)

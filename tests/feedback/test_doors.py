@@ -55,6 +55,22 @@ async def test_planned_surveys_are_sent_when_they_are_due_each_once(feedback_dat
 
 
 @pytest.mark.postgres
+async def test_a_process_whose_clock_is_behind_sends_what_is_due_all_the_same(
+    feedback_database: Database, settings: FeedbackSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = Runtime.for_tests(feedback_database, settings.model_copy(update={"survey_delay": timedelta(hours=24)}))
+    due_at = clock.now() - timedelta(minutes=1)
+    resolved_at = due_at - timedelta(hours=24)
+    await Surveys.of(runtime).follow(resolved(ticket_number=new_number(), occurred_at=resolved_at), at=resolved_at)
+    monkeypatch.setattr(clock, "now", lambda: due_at - timedelta(minutes=3))
+
+    assert await TimerLoop(feedback_database, make_spec(runtime)).round() == 1
+
+    (invited,) = await told(feedback_database, SurveyInvited)
+    assert invited.occurred_at == due_at
+
+
+@pytest.mark.postgres
 async def test_a_batch_from_both_topics_is_followed_and_types_of_no_interest_are_left(
     feedback_database: Database, settings: FeedbackSettings
 ) -> None:
