@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 from tests.chaos.faults.fault import ANY_CLUSTER, Kind
-from tests.chaos.faults.processes import in_order
+from tests.chaos.faults.processes import free, in_order
 
 if TYPE_CHECKING:
     from tests.chaos.platform import Platform
@@ -24,15 +24,15 @@ class ClockJump:
 
     async def strike(self, platform: Platform, random: Random) -> str:
         """See `Fault`."""
-        child = random.choice(in_order(platform))
+        child = free(in_order(platform), random)[0]
         minutes = random.choice((-1, 1)) * random.uniform(1, 4)
         right = child.process.program
         python, *rest = right.argv
         child.process.program = replace(right, argv=[python, "-m", "tests.chaos.skewed", f"{60 * minutes:.0f}", *rest])
         try:
-            child.kill()
+            await child.kill()
             await asyncio.sleep(random.uniform(8, 14))
         finally:
             child.process.program = right
-            child.kill()
+            await child.kill()
         return f"{child.name} by {minutes:+.1f} minutes"
