@@ -1,7 +1,8 @@
 """`python -m tests.chaos.poison -m services.tickets consume`: the handler refuses marked requests while the flag of poison is up.
 
 A refused request is parked with its key, and what comes later of that key waits behind it. The refusal is deterministic: it is the event
-that is refused, by whichever consumer and however often it is tried.
+that is refused, by whichever consumer and however often it is tried. Metrics keeps no subjects, so there the mark is looked for where a
+body is read, and goes on with the line of the event log that is made of it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.metrics import consumer as metrics
+from services.metrics.reduction import Entry
 from services.tickets import consumer as tickets
-from shared.consumer import Handle, Received
+from shared.consumer import Handle, Read, Received
 from shared.database import Transaction
+from shared.events import Event
 from shared.events.intake import RequestReceived
+from shared.kafka.records import LogRecord
 from tests.chaos.story import MARK
 from tests.chaos.wrapping import become
 
@@ -29,6 +33,10 @@ class Poisoned(Exception):
     """A marked request."""
 
 
+class MarkedEntry(Entry):
+    """What metrics reads of a marked request: an entry like any other."""
+
+
 def flag(home: Path) -> Path:
     """The file."""
     return home / FLAG
@@ -40,7 +48,7 @@ def refusing(make: Callable[[Any], Handle]) -> Callable[[Any], Handle]:
     def make_refusing(runtime: Any) -> Handle:
         handle = make(runtime)
 
-        async def refuse(tx: Transaction, received: Sequence[Received]) -> None:
+        async def refuse(tx: Transaction, received: Sequence[Received[Any]]) -> None:
             if any(is_marked(record) for record in received) and flag(runtime.settings.home).exists():
                 raise Poisoned("a marked request")
             await handle(tx, received)
@@ -50,12 +58,27 @@ def refusing(make: Callable[[Any], Handle]) -> Callable[[Any], Handle]:
     return make_refusing
 
 
-def is_marked(record: Received) -> bool:
+def marking(read: Read) -> Read:
+    """The same way to read a body as an entry, that still knows of marked requests."""
+
+    def read_marking(contract: type[Event], record: LogRecord) -> Entry:
+        entry: Entry = read(contract, record)
+        if contract is RequestReceived and RequestReceived.model_validate_json(record.value).subject == MARK:
+            return MarkedEntry(*entry)
+        return entry
+
+    return read_marking
+
+
+def is_marked(record: Received[Any]) -> bool:
     """Whether the harness marked the request of this event."""
-    return isinstance(record.event, RequestReceived) and record.event.subject == MARK
+    event = record.event
+    return isinstance(event, MarkedEntry) or (isinstance(event, RequestReceived) and event.subject == MARK)
 
 
 if __name__ == "__main__":
-    setattr(tickets, "create_handler", refusing(tickets.create_handler))  # noqa: B010 - mypy knows functions as final
+    # before the services' modules take these names from them; mypy knows functions as final
+    setattr(tickets, "create_handler", refusing(tickets.create_handler))  # noqa: B010
     setattr(metrics, "make_handler", refusing(metrics.make_handler))  # noqa: B010
+    setattr(metrics, "read", marking(metrics.read))  # noqa: B010
     become(sys.argv[1:])

@@ -7,10 +7,12 @@ the run; the load goes on meanwhile.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -30,6 +32,8 @@ LONG_ENOUGH: Final = 15.0
 LOOK: Final = 0.1
 READY_TIME: Final = 240.0
 STOP_TIME: Final = 8.0
+KILL_TIME: Final = 30.0
+"""Seconds within which the kernel ends what got a kill -9, also on a machine whose disk is busy."""
 
 Result = TypeVar("Result")
 
@@ -53,7 +57,7 @@ class Death:
 
 @dataclass
 class Child:
-    """A process of one service with one role, over all its lives. `kill` and `pause` act at once; the keeper starts it again."""
+    """A process of one service with one role, over all its lives; the keeper starts it again."""
 
     name: str
     """`tickets.consume-1`"""
@@ -63,46 +67,41 @@ class Child:
     port: int
     """Where it answers the probes; for `api` also everything else."""
     process: local.Child
-    extra: dict[str, str] = field(default_factory=dict)
-    """Variables over those of the platform, from the next start on: another clock, for instance."""
     wanted: bool = True
     """Whether the keeper starts it again."""
-    paused: bool = False
+    in_hand: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the fault that works on it: what another one did to it meanwhile would undo that."""
 
     @property
     def alive(self) -> bool:
         return self.process.alive
 
-    @property
-    def pid(self) -> int:
-        """Of its present life."""
-        return self.process.pid
+    async def kill(self) -> None:
+        """kill -9, at once; returns when it is gone.
 
-    @property
-    def log(self) -> Path:
-        return self.process.program.log
-
-    def kill(self) -> None:
-        """kill -9."""
-        self.process.kill()
+        Raises:
+            ChildFailed: it is not gone after KILL_TIME.
+        """
+        life, deadline = self.process, monotonic() + KILL_TIME
+        if life.alive:
+            os.kill(life.pid, signal.SIGKILL)
+        while life.alive:
+            if monotonic() > deadline:
+                raise local.ChildFailed(self.name, f"was not gone {KILL_TIME:.0f} s after kill -9", life.last_lines())
+            await asyncio.sleep(0.01)
 
     def pause(self) -> None:
         """SIGSTOP."""
-        self.paused = True
         self.process.pause()
 
     def resume(self) -> None:
         """SIGCONT."""
-        self.paused = False
         self.process.resume()
 
     async def start(self) -> None:
-        """Start it with what `extra` says now."""
-        program = self.process.program
-        changed = replace(program, env={**(program.env or {}), **self.extra})
-        life = local.Child(changed)
+        """Begin a new life with the program of the last one."""
+        life = local.Child(self.process.program)
         await in_starter(life.start)
-        self.process.program, life.program = program, program
         self.process = life
 
     async def stop(self) -> None:
@@ -110,6 +109,13 @@ class Child:
         self.wanted = False
         self.resume()
         await in_starter(self.process.stop)
+
+    async def lives(self) -> None:
+        """Wait until its keeper has started it, if it is dead."""
+        while True:
+            if self.alive:
+                return
+            await asyncio.sleep(LOOK)
 
     async def ready(self, timeout: float = READY_TIME) -> None:
         """Wait until it says so."""
@@ -179,7 +185,6 @@ class Keeper:
         self._again[child.name] = now + min(FIRST_PAUSE * 2.0 ** (row - 1), LONGEST_PAUSE)
 
     async def _start(self, child: Child) -> None:
-        child.paused = False
         await child.start()
         self._began[child.name] = monotonic()
         self._again.pop(child.name, None)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from deploy.local.child import ChildFailed
 from deploy.local.home import Home
 from deploy.local.kafka import KafkaServer
 from deploy.local.ports import free_port
@@ -23,6 +24,8 @@ POSTGRES: Final[Mapping[str, str]] = {"max_connections": "300", "shared_buffers"
 """Twenty processes with a pool each; much smaller than a server of its own would be."""
 START_TIME: Final = 240.0
 """Seconds that a start may take: a slow machine is no difference."""
+QUIT_TIME: Final = 60.0
+"""Seconds within which PostgreSQL ends when told to do so at once; after five of them it kills those of its processes that have not."""
 
 
 class Postgres:
@@ -70,8 +73,10 @@ class Postgres:
         return await in_starter(lambda: self.server.query(sql, database))
 
     def _quit(self) -> None:
-        os.kill(self.server.child.pid, signal.SIGQUIT)
-        self.server.child.wait(None)
+        child = self.server.child
+        os.kill(child.pid, signal.SIGQUIT)
+        if not child.wait(QUIT_TIME):
+            raise ChildFailed(child.name, f"was not gone {QUIT_TIME:.0f} s after SIGQUIT", child.last_lines())
 
 
 class Broker:
@@ -94,10 +99,6 @@ class Broker:
     @property
     def alive(self) -> bool:
         return self.server.alive
-
-    @property
-    def pid(self) -> int:
-        return self.server.child.pid
 
     async def start(self) -> None:
         """Returns when it serves."""

@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 from tests.chaos.faults.cut import cut_tails
-from tests.chaos.faults.fault import ANY_CLUSTER, Kind
+from tests.chaos.faults.fault import ANY_CLUSTER, Kind, Skipped
 
 if TYPE_CHECKING:
     from tests.chaos.platform import Broker, Platform
@@ -82,6 +82,8 @@ class BrokerCut:
         await broker.kill()
         async with coming_back([broker]):
             lost = cut_tails(broker.data, random)
+        if not lost:
+            raise Skipped("no partition was cut: those that were drawn held nothing")
         return f"{sum(lost.values())} records of {len(lost)} partitions"
 
 

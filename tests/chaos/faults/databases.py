@@ -13,7 +13,7 @@ import asyncpg
 
 from shared.events.topics import consumed_by, produced_by
 from tests.chaos.eyes import AWAY
-from tests.chaos.faults.fault import ANY_CLUSTER, Kind
+from tests.chaos.faults.fault import ANY_CLUSTER, Kind, Skipped
 
 if TYPE_CHECKING:
     from tests.chaos.platform import Platform
@@ -70,6 +70,8 @@ class ConnectionsKilled:
                     random.uniform(0.5, 1),
                 )
                 await asyncio.sleep(random.uniform(0.1, 0.6))
+        if not ended:
+            raise Skipped("nobody was connected")
         return f"{ended} connections"
 
 
@@ -131,11 +133,13 @@ class HotRowLocked:
         async with connection(platform.postgres.dsn(rows.service)) as sql, sql.transaction():
             await sql.execute("SET LOCAL lock_timeout = '20s'; SET LOCAL statement_timeout = '25s'")
             try:
-                await sql.fetch(rows.sql)
-            except asyncpg.LockNotAvailableError:
-                return f"{rows.what} were not to be had"
+                count = len(await sql.fetch(rows.sql))
+            except asyncpg.LockNotAvailableError as error:
+                raise Skipped(f"{rows.what} were not to be had") from error
+            if not count:
+                raise Skipped(f"there are no rows: {rows.what}")
             await asyncio.sleep(seconds)
-        return f"{rows.what} for {seconds:.1f} s"
+        return f"{rows.what}, {count} rows for {seconds:.1f} s"
 
 
 @asynccontextmanager

@@ -1,4 +1,7 @@
-"""What a fault is: something that breaks the platform in one way, and heals what it broke before it returns."""
+"""What a fault is: something that breaks the platform in one way, and heals what it broke before it returns.
+
+A fault counts only if it broke something. One that found nothing to break, or whose work something else undid, is skipped.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class Kind(StrEnum):
 
 
 class Skipped(Exception):
-    """The fault cannot be had on this machine; the reason goes into the report."""
+    """Nothing was broken: it cannot be had on this machine, or not at this moment. The reason goes into the report."""
 
 
 class Fault(Protocol):
@@ -38,7 +41,7 @@ class Fault(Protocol):
         """Break, heal, and say in a few words what was done.
 
         Raises:
-            Skipped: not on this machine.
+            Skipped: nothing was broken.
         """
 
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from tests.chaos.faults.fault import ANY_CLUSTER, Kind
+import httpx
+
+from deploy.local.child import is_frozen
+from shared.clock import monotonic
+from shared.http.probes import HEALTH
+from tests.chaos.faults.fault import ANY_CLUSTER, Kind, Skipped
 
 if TYPE_CHECKING:
     from tests.chaos.platform import Child, Platform
+
+LONGEST_WAIT: Final = 120.0
+"""Seconds for which processes are waited for that another fault has in hand, or that have died."""
+JOIN_TIME: Final = 60.0
+"""Seconds within which a consumer that was added has partitions, also while a broker is away."""
 
 
 class _OfOneRole:
@@ -22,8 +32,8 @@ class _OfOneRole:
     brokers: ClassVar = ANY_CLUSTER
 
     def choose(self, platform: Platform, random: Random) -> Child:
-        """Any service's."""
-        return random.choice(in_order(platform, self.role))
+        """Any service's. Raises Skipped as `free`."""
+        return free(in_order(platform, self.role), random)[0]
 
 
 class Kill(_OfOneRole):
@@ -34,7 +44,7 @@ class Kill(_OfOneRole):
     async def strike(self, platform: Platform, random: Random) -> str:
         """See `Fault`."""
         child = self.choose(platform, random)
-        child.kill()
+        await child.kill()
         return child.name
 
 
@@ -90,9 +100,9 @@ class KillSeveral:
     async def strike(self, platform: Platform, random: Random) -> str:
         """See `Fault`."""
         children = in_order(platform)
-        chosen = random.sample(children, random.randint(2, max(2, len(children) // 2)))
-        for child in chosen:
-            child.kill()
+        count = random.randint(2, max(2, len(children) // 2))
+        chosen = free(children, random, at_least=2)[:count]
+        await asyncio.gather(*(child.kill() for child in chosen))
         return ", ".join(child.name for child in chosen)
 
 
@@ -134,14 +144,42 @@ class ConsumerAdded:
 
     async def strike(self, platform: Platform, random: Random) -> str:
         """See `Fault`."""
-        service = random.choice(sorted({child.service for child in in_order(platform, "consume")}))
-        seconds = random.uniform(6, 12)
-        child = await platform.add_consumer(service)
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            await platform.remove_consumer(child.name)
-        return f"{child.name} for {seconds:.1f} s"
+        service = free(in_order(platform, "consume"), random)[0].service
+        seconds = random.uniform(2, 6)
+        # a fault that has frozen a whole group counts on nobody reading for it
+        async with in_hand([child for child in in_order(platform, "consume") if child.service == service]):
+            child = await platform.add_consumer(service)
+            try:
+                count = await partitions_of(platform, child)
+                await asyncio.sleep(seconds)
+            finally:
+                await platform.remove_consumer(child.name)
+        return f"{child.name} with {count} partitions for {seconds:.1f} s"
+
+
+async def partitions_of(platform: Platform, consumer: Child) -> int:
+    """How many partitions the group gives to a consumer that has just begun.
+
+    Raises:
+        Skipped: none within JOIN_TIME.
+    """
+    deadline = monotonic() + JOIN_TIME
+    async with httpx.AsyncClient(timeout=5, headers={"Authorization": f"Bearer {platform.key('ops')}"}) as client:
+        while not (count := await _partitions(client, consumer.port)):
+            if monotonic() > deadline:
+                raise Skipped(f"{consumer.name} had no partitions after {JOIN_TIME:.0f} s")
+            await asyncio.sleep(0.2)
+    return count
+
+
+async def _partitions(client: httpx.AsyncClient, port: int) -> int:
+    """As its own health says; 0 while it cannot say so."""
+    try:
+        answer = await client.get(f"http://127.0.0.1:{port}/healthz")
+    except httpx.TransportError:
+        return 0
+    checks = answer.json().get("checks", {}) if answer.headers.get("Content-Type") == HEALTH else {}
+    return sum(check["observedValue"] for check in checks.get("consumer-partitions", ()) if check["status"] == "pass")
 
 
 def in_order(platform: Platform, role: str | None = None) -> list[Child]:
@@ -150,13 +188,57 @@ def in_order(platform: Platform, role: str | None = None) -> list[Child]:
     return sorted(found, key=lambda child: child.name)
 
 
+def free(children: Sequence[Child], random: Random, *, at_least: int = 1) -> list[Child]:
+    """Those that live and that no fault has in hand, in any order; how much is drawn from `random` does not depend on which those are.
+
+    Raises:
+        Skipped: there are fewer.
+    """
+    found = [child for child in random.sample(children, len(children)) if child.alive and not child.in_hand.locked()]
+    if len(found) < at_least:
+        raise Skipped(f"{len(found)} of {len(children)} processes lived and were in no other fault's hands")
+    return found
+
+
+@asynccontextmanager
+async def in_hand(children: Sequence[Child]) -> AsyncIterator[list[Child]]:
+    """Those of them that still exist: they live, and no other fault does anything to them within.
+
+    Args:
+        children: as `in_order` has them, so that two faults never wait for each other.
+
+    Raises:
+        Skipped: they cannot be had within LONGEST_WAIT.
+    """
+    async with AsyncExitStack() as held:
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                for child in children:
+                    await held.enter_async_context(child.in_hand)
+                wanted = [child for child in children if child.wanted]
+                for child in wanted:
+                    await child.lives()
+        except TimeoutError as error:
+            raise Skipped(f"{', '.join(child.name for child in children)} were not to be had for {LONGEST_WAIT:.0f} s") from error
+        yield wanted
+
+
 @asynccontextmanager
 async def frozen(children: Sequence[Child]) -> AsyncIterator[None]:
-    """They stand still within."""
-    for child in children:
-        child.pause()
-    try:
-        yield
-    finally:
-        for child in children:
-            child.resume()
+    """They stand still within.
+
+    Raises:
+        Skipped: as `in_hand`; or one of them was ended or went on meanwhile, and what was done within is not what was meant.
+    """
+    async with in_hand(children) as mine:
+        lives = [child.process for child in mine]
+        for child in mine:
+            child.pause()
+        try:
+            yield
+            for child, life in zip(mine, lives, strict=True):
+                if not (child.process is life and life.alive and is_frozen(life.pid)):
+                    raise Skipped(f"{child.name} did not stand still to the end")
+        finally:
+            for child in mine:
+                child.resume()

@@ -10,7 +10,7 @@ from uuid import UUID
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from shared.events.topics import NUMBERED, POSITIONS_TOPIC, Topic
+from shared.events.topics import NUMBERED, PARTITIONS, POSITIONS_TOPIC, Topic
 from shared.kafka import KafkaSettings
 from shared.kafka.records import OutboxRow
 from tests.chaos.faults import writing
@@ -42,7 +42,10 @@ class RecordsRepeated:
         topic, sent = await topic_with_traffic(platform, random)
         above = {part: random.randrange(sent[part]) for part in random.sample(sorted(sent), min(MOST_LOGS, len(sent)))}
         found = await patiently(writing.rows, platform, topic, above, limit=random.randint(1, MOST_ROWS))
-        batches = {part: [copy_of(row) for row in rows if row.seq <= sent[part]] for part, rows in found.items()}
+        sent_rows = {part: [row for row in rows if row.seq <= sent[part]] for part, rows in found.items()}
+        batches = {part: [copy_of(row) for row in rows] for part, rows in sent_rows.items() if rows}
+        if not batches:
+            raise Skipped(f"the outbox holds nothing any more of what was sent of {topic.name}")
         count = await patiently(writing.write, platform, topic, batches)
         return f"{count} of {topic.name}"
 
@@ -61,8 +64,10 @@ class RecordsReordered:
         relays = [child for child in in_order(platform, "relay") if child.service == topic.source]
         async with frozen(relays):
             unsent = await self._unsent(platform, topic)
+            if not unsent:
+                raise Skipped(f"nothing of {topic.name} was unsent within {UNSENT_TIME:.0f} s")
             batches = {part: [copy_of(row) for row in reversed(rows)] for part, rows in unsent.items()}
-            count = await patiently(writing.write, platform, topic, batches) if batches else 0
+            count = await patiently(writing.write, platform, topic, batches)
         return f"{count} of {topic.name}"
 
     async def _unsent(self, platform: Platform, topic: Topic) -> dict[int, list[OutboxRow]]:
@@ -94,11 +99,14 @@ class RecordsForeign:
         topic, sent = await topic_with_traffic(platform, random)
         everybody = [await patiently(writing.applied, platform, topic, service) for service in topic.consumers]
         used = {part: min(applied.get(part, 0) for applied in everybody) - 1 for part in sent}
-        chosen = random.sample(sorted(part for part in sent if used[part] > 0), min(MOST_LOGS, sum(number > 0 for number in used.values())))
+        usable = sorted(part for part in sent if used[part] > 0)
+        if not usable:
+            raise Skipped(f"no number of {topic.name} is used up yet")
+        chosen = random.sample(usable, min(MOST_LOGS, len(usable)))
         last = await patiently(writing.rows, platform, topic, {part: sent[part] - 1 for part in chosen}, limit=1)
         batches = {part: [*foreign_to(row, random.randint(1, used[part]), random), copy_of(row)] for part, [row] in last.items()}
-        count = await patiently(writing.write, platform, topic, batches) - len(batches) if batches else 0
-        await patiently(writing.write, platform, POSITIONS, {random.randrange(12): [Forged(b"nobody", b"not a report", ())]})
+        count = await patiently(writing.write, platform, topic, batches) - len(batches)
+        await patiently(writing.write, platform, POSITIONS, {random.randrange(PARTITIONS): [Forged(b"nobody", b"not a report", ())]})
         return f"{count} of {topic.name}"
 
 
@@ -143,8 +151,9 @@ class HoleInTopic:
         service = random.choice(topic.consumers)
         async with frozen([child for child in in_order(platform, "consume") if child.service == service]):
             unread = await self._unread(platform, topic, service)
-            if unread:
-                await patiently(delete, platform, topic, list(unread))
+            if not unread:
+                raise Skipped(f"{service} had read all of {topic.name} within {UNSENT_TIME:.0f} s")
+            await patiently(delete, platform, topic, list(unread))
         return f"{sum(unread.values())} of {topic.name} that {service} had not read"
 
     async def _unread(self, platform: Platform, topic: Topic, service: str) -> dict[int, int]:

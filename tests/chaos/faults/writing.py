@@ -20,6 +20,8 @@ from tests.chaos.faults.databases import connection
 from tests.chaos.faults.fault import Skipped
 from tests.chaos.platform import Platform
 
+MOST_BYTES: Final = 1 << 20
+"""Of a batch: as many as the broker takes."""
 PATIENCE: Final = 120.0
 """Seconds for which a database or a broker that another fault has taken away is waited for."""
 
@@ -64,7 +66,8 @@ async def write(platform: Platform, topic: Topic, batches: Mapping[int, Sequence
         for part, records in batches.items():
             batch = producer.create_batch()
             for record in records:
-                batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
+                added = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
+                assert added is not None, f"{len(records)} records are more than a batch of {MOST_BYTES} bytes holds"
             batch.close()
             await (await producer.send_batch(batch, settings.physical(topic.name), partition=part))
     return sum(len(records) for records in batches.values())
@@ -72,7 +75,7 @@ async def write(platform: Platform, topic: Topic, batches: Mapping[int, Sequence
 
 @asynccontextmanager
 async def _producer(platform: Platform) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(bootstrap_servers=platform.bootstrap, acks="all", request_timeout_ms=5000)
+    producer = AIOKafkaProducer(bootstrap_servers=platform.bootstrap, acks="all", request_timeout_ms=5000, max_batch_size=MOST_BYTES)
     try:
         await producer.start()
         yield producer
