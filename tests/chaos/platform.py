@@ -156,15 +156,13 @@ async def running(
     *,
     broker_count: int = 1,
     wrapper: Mapping[str, Sequence[str]] | None = None,
-    database_folder: Path | None = None,
 ) -> AsyncIterator[Platform]:
     """A platform that is ready; it is ended on the way out, and the home stays.
 
     Args:
         wrapper: see `Platform.wrapper`.
-        database_folder: where PostgreSQL keeps its data, instead of in the home: a small disk, for instance.
     """
-    platform = _describe(home, broker_count, wrapper or {}, database_folder)
+    platform = _describe(home, broker_count, wrapper or {})
     keeping = asyncio.ensure_future(platform.keeper.run())
     try:
         await asyncio.gather(_start_databases(platform), _start_brokers(platform))
@@ -185,8 +183,8 @@ def forget(home: Home) -> None:
     shutil.rmtree(home.path, ignore_errors=True)
 
 
-def _describe(home: Home, count: int, wrapper: Mapping[str, Sequence[str]], database_folder: Path | None) -> Platform:
-    postgres = Postgres(home, database_folder)
+def _describe(home: Home, count: int, wrapper: Mapping[str, Sequence[str]]) -> Platform:
+    postgres = Postgres(home)
     nodes = brokers(home, count)
     ports = {service: free_port() for service in DEFAULT_PORTS}
     sites = [Address(service, port, f"http://127.0.0.1:{port}") for service, port in ports.items()]

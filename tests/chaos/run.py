@@ -30,7 +30,7 @@ from tests.chaos.wire import Caller, Patience, Wire
 PATIENCE: Final = 180.0
 """Seconds after the load and the last fault in which callers go on trying and staff finish what they have in hand; and again so many after
 that, within which the platform must have come to rest."""
-LATE_FOR: Final = 30.0
+LATE_FOR: Final = 60.0
 """Seconds after the load until which somebody waits for his survey to expire, to answer it then."""
 REPLAY_AT: Final = 0.45
 """Share of the load after which the poison is taken away and what is parked is replayed, for the first time."""

@@ -91,6 +91,19 @@ async def test_what_a_killed_sender_held_is_taken_over_when_its_claim_ends(runti
     assert len(await ended(runtime.database)) == 5
 
 
+async def test_a_sender_whose_clock_is_ahead_finds_no_claim_over(
+    runtime: Runtime[IntakeSettings], customer: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ask(runtime.database, reply(customer))
+
+    async with smtp_sink() as sink:
+        await kill_with_a_mail_in_hand(runtime, sink)
+        ahead = clock.real_now() + LEASE + timedelta(minutes=3)
+        monkeypatch.setattr(clock, "real_now", lambda: ahead)
+
+        assert await by_us(runtime, sink) == 0
+
+
 async def test_a_box_does_not_get_more_than_its_budget_because_a_sender_was_killed(
     runtime: Runtime[IntakeSettings], customer: UUID
 ) -> None:

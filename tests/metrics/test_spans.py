@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from services.metrics.projection import DAY, HOUR, QUARTER, SHIFT, Counts, add, 
 from services.metrics.reduction import Entry
 from services.metrics.store import rollups
 from services.metrics.store.rollups import Cut, days_of, pieces_of
-from shared.database import Database, to_json
+from shared.database import Database, Transaction, to_json
 from shared.errors import Invalid
 from tests.metrics.builders import START, numbered, random_history
 from tests.metrics.database import recorded
@@ -95,6 +97,58 @@ async def test_what_is_left_in_of_one_dimension_counts_what_its_cells_count(
 
     assert _added(of_rows, is_told_apart) == _added(of_cells, is_told_apart)
     assert bool(of_rows) == (values != [])
+
+
+class Explaining:
+    """A transaction that keeps the plan of each question."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self.plans: list[str] = []
+
+    async def fetch(self, query: str, *values: Any) -> list[Any]:
+        """The rows; their plan is kept."""
+        plan = await self._tx.fetch(f"EXPLAIN {query}", *values)
+        self.plans.append("\n".join(row[0] for row in plan))
+        return await self._tx.fetch(query, *values)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("cut", [Cut(), Cut(("agent",)), Cut((), {"agent": ["a"]}), Cut(("agent", "type"))])
+async def test_of_years_of_figures_those_rows_are_read_that_are_asked_for(metrics_database: Database, cut: Cut) -> None:
+    days, first = 700, 2_000_000 // DAY * DAY
+    async with metrics_database.transaction() as tx:
+        await tx.execute(
+            """
+            INSERT INTO kpi_rollup (projection_version, dimension, span, bucket, value, counts, durations)
+            SELECT 1, dimension, span, $1 + n * span, CASE dimension WHEN 'total' THEN '' ELSE 'a' END, '{"requests":{"count":1}}', '{}'
+              FROM unnest($3::text[], $4::smallint[]) grid(dimension, span) CROSS JOIN generate_series(0, $2 * 96 / span - 1) n
+            """,
+            first,
+            days,
+            ["total", "total", "total", "agent", "agent"],
+            [HOUR, SHIFT, DAY, HOUR, DAY],
+        )
+        await tx.execute(
+            """
+            INSERT INTO kpi_cell (projection_version, bucket, channel, type, priority, team, agent, tier, counts)
+            SELECT 1, $1 + n, 'web', 'repair', 'normal', '', 'a', '', '{"requests":{"count":1}}' FROM generate_series(0, $2 * 96 - 1) n
+            """,
+            first,
+            days,
+        )
+        await tx.execute("ANALYZE kpi_rollup, kpi_cell")
+        explaining = Explaining(tx)
+        slots = [first + DAY // 3 + day * DAY for day in range(300, 330)]
+
+        found = await rollups.sums(cast(Transaction, explaining), 1, ["requests"], cut, range(slots[0], slots[-1] + DAY), slots)
+
+    assert len(found) == 30
+    assert explaining.plans
+    for plan in explaining.plans:
+        (condition,) = re.findall(r"Index Cond: (.*)", plan)
+        assert "bucket >= p.first" in condition, plan
+        assert "bucket < p.until" in condition, plan
 
 
 @pytest.mark.postgres

@@ -52,7 +52,7 @@ async def deliver(runtime: Runtime[IntakeSettings], stop: asyncio.Event) -> None
 
 async def _is_due(runtime: Runtime[IntakeSettings]) -> bool:
     async with runtime.database.single_statements() as tx:
-        return await store.is_due(tx, clock.real_now())
+        return await store.is_due(tx)
 
 
 async def deliver_due(runtime: Runtime[IntakeSettings], carriers: Sequence[Carrier]) -> int:
@@ -63,7 +63,7 @@ async def deliver_due(runtime: Runtime[IntakeSettings], carriers: Sequence[Carri
             tx,
             channels=[carrier.channel for carrier in carriers],
             zone=runtime.settings.timezone,
-            real_now=clock.real_now(),
+            real_now=await store.moment(tx),
             now=clock.now(),
         )
     if not claimed.plans:
@@ -117,7 +117,7 @@ async def _write_down(
         try:
             async with runtime.database.transaction() as tx:
                 return await notifications.conclude(
-                    tx, claimed, attempts, real_now=clock.real_now(), now=clock.now(), real_delay=_real_delays(claimed)
+                    tx, claimed, attempts, real_now=await store.moment(tx), now=clock.now(), real_delay=_real_delays(claimed)
                 )
         except Exception as error:
             if not left or not is_transient(error):

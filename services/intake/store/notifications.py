@@ -76,9 +76,18 @@ def notification_of(fields: Mapping[str, Any]) -> Notification:
     return Notification(**{**fields, "data": from_json(fields["data"])})
 
 
-async def is_due(tx: Transaction, now: datetime) -> bool:
+async def moment(tx: Transaction) -> datetime:
+    """Real time by the database's clock. All who claim go by it: a process whose own clock is ahead must not find another one's claim over,
+    and send the same message again."""
+    moment: datetime = await tx.fetchval("SELECT clock_timestamp()")
+    return moment
+
+
+async def is_due(tx: Transaction) -> bool:
     """Whether anything is due that nobody has claimed."""
-    return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM notification WHERE status = 'pending' AND next_attempt_at <= $1)", now))
+    return bool(
+        await tx.fetchval("SELECT EXISTS (SELECT FROM notification WHERE status = 'pending' AND next_attempt_at <= clock_timestamp())")
+    )
 
 
 async def claim_due(tx: Transaction, *, limit: int, now: datetime, until: datetime) -> list[Notification]:
