@@ -1,7 +1,7 @@
 """The decisions of the delivery protocol, pure: what to send after which tail, what to apply, what to report as missing.
 
 A numbered log is one (topic, partition) of a source's outbox. Kafka is treated as a channel that may lose, repeat and reorder; go-back-N
-runs over it. `shared/relay.py`, `shared/consumer.py` and `shared/positions.py` ask these functions and do the rest; the simulation in
+runs over it. `shared/relay/`, `shared/consumer/` and `shared/positions.py` ask these functions and do the rest; the simulation in
 `tests/shared/simulation` drives the same functions through crashes and losses. The rules were model-checked together: change one only
 with a test or a model that shows that the new one holds.
 
