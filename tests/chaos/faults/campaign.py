@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.chaos.platform import Platform
 
 
-TOO_LATE: Final = 5.0
+TOO_LATE: Final = 20.0
 """Seconds after the last planned strike from which on nothing strikes any more, where recoveries took longer than planned."""
 
 

@@ -18,9 +18,9 @@ from tests.chaos.faults.fault import ANY_CLUSTER, Kind, Skipped
 if TYPE_CHECKING:
     from tests.chaos.platform import Child, Platform
 
-LONGEST_WAIT: Final = 120.0
+LONGEST_WAIT: Final = 30.0
 """Seconds for which processes are waited for that another fault has in hand, or that have died."""
-JOIN_TIME: Final = 60.0
+JOIN_TIME: Final = 20.0
 """Seconds within which a consumer that was added has partitions, also while a broker is away."""
 
 
