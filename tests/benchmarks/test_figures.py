@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from array import array
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.figure import Figure, Target
-from benchmarks.load import Measured
+from benchmarks.load import Measured, percentile
 from benchmarks.machine import Machine
 from benchmarks.report import Entry, keep
 
@@ -48,9 +49,16 @@ def test_a_text_that_is_no_target_is_refused() -> None:
 
 def test_a_percentile_is_that_of_a_request_that_was_made() -> None:
     latencies = array("d", [float(number) for number in range(1, 101)])
-    measured = Measured(1.0, 100, {"accepted": 100}, 0, 0, 100, [100], 0.0, latencies)
+    measured = Measured(1.0, 100, {"accepted": 100}, 0, 0, 100, 0.0, latencies)
 
     assert [measured.percentile(share) for share in (0.5, 0.99, 1.0)] == [50.0, 99.0, 100.0]
+
+
+def test_a_percentile_is_never_less_than_its_share_says() -> None:
+    # of ten values nine tenths are the ninth, and whatever is more than that is the tenth
+    assert [percentile([7.0, 1, 9, 3, 5, 10, 2, 8, 4, 6], share) for share in (0.0, 0.1, 0.9, 0.91, 0.99)] == [1, 1, 9, 10, 10]
+    assert percentile([4.0], 0.5) == 4.0
+    assert math.isnan(percentile([], 0.5))
 
 
 def test_a_partial_run_replaces_its_own_figures_only(tmp_path: Path) -> None:
