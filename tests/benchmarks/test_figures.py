@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.bench import differences
 from benchmarks.figure import Figure, Target
 from benchmarks.load import Measured, percentile
 from benchmarks.machine import Machine
@@ -75,6 +76,26 @@ def test_a_partial_run_replaces_its_own_figures_only(tmp_path: Path) -> None:
     ]
     assert "| accept figure | 7 /s |" in (tmp_path / "results.md").read_text()
     assert "accept figure" in (tmp_path / "figures.svg").read_text()
+
+
+def test_a_figure_says_when_it_was_measured(tmp_path: Path) -> None:
+    early = Entry("accept", "2026-11-25T20:00:00+02:00", False, Figure.of("early figure", [1.0], "/s"))
+    late = Entry("relay", "2026-11-26T09:30:00+00:00", False, Figure.of("late figure", [1.0], "/s"))
+
+    keep([early], ["accept", "relay"], MACHINE, tmp_path)
+    keep([late], ["accept", "relay"], MACHINE, tmp_path)
+
+    rows = [line for line in (tmp_path / "results.md").read_text().splitlines() if "figure |" in line]
+    assert [row.rsplit(" | ", 1)[1] for row in rows] == ["2026-11-25 18:00 |", "2026-11-26 09:30 |"]
+
+
+def test_the_report_names_the_settings_that_make_run_does_not_have() -> None:
+    told = differences()
+
+    assert "min_wal_size = 1024MB" in told
+    assert "AFTERCARE_RATE_LIMIT = 0" in told
+    # as `make run` has it
+    assert "shared_buffers" not in told
 
 
 def test_every_benchmark_says_what_it_measures(capsys: pytest.CaptureFixture[str]) -> None:
