@@ -32,7 +32,7 @@ QUIET: Final = {"INTAKE_ACKNOWLEDGE": "false"}
 """No receipts: the comparisons write none either."""
 
 
-REFUSED_AT_MOST: Final = 0.1
+REFUSED_AT_MOST: Final = 0.2
 """Share of the calls that the platform may refuse at its maximum; the rate is that of what was accepted."""
 
 

@@ -187,7 +187,7 @@ async def _receive(database: Database, requests: Sequence[RequestReceived]) -> N
 
 async def _recorded(bench: Bench, number: int) -> float:
     """CPU of an event in a log that holds so many already."""
-    there, new = _streams(number, bench.count(10_000, 2_000))
+    there, new = streams(number, bench.count(10_000, 2_000))
     async with bench.database("metrics") as database:
         await _record(database, there)
         await _tidied(database)
@@ -196,7 +196,7 @@ async def _recorded(bench: Bench, number: int) -> float:
     return took[0]
 
 
-def _streams(there: int, more: int) -> tuple[list[lives.Record], list[lives.Record]]:
+def streams(there: int, more: int) -> tuple[list[lives.Record], list[lives.Record]]:
     """About so many events of a quarter, and more: the same whatever is there, for an opening costs more than a closing."""
     old = _happenings(random.Random(1), there, lives.BEGIN, QUARTER, first=1_000_000)
     new = _happenings(random.Random(2), more, lives.BEGIN + QUARTER, SOME_DAYS, first=0)

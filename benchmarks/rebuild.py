@@ -71,7 +71,9 @@ def _figures(found: Found, count: int) -> list[Figure]:
     per_million = 1_000_000 / count
     scaled = {what: [seconds * per_million for seconds in took] for what, took in found.took.items()}
     whole, build, prove = (median(scaled[what]) for what in ("all", "build", "prove"))
-    parts = f"{build:.1f} s facts, rows and counts, {prove:.1f} s their proof, {whole - build - prove:.1f} s the deletion of what they replace"
+    parts = (
+        f"{build:.1f} s facts, rows and counts, {prove:.1f} s their proof, {whole - build - prove:.1f} s the deletion of what they replace"
+    )
     return [
         Figure.of(
             "KPI rebuild of 1 million events, from the command to its end",

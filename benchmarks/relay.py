@@ -172,7 +172,7 @@ def _figures(found: Found) -> list[Figure]:
             beside="a raw producer that sends ready batches of the same bytes",
             beside_values=found.rates["raw"],
             target=">= 0.5",
-            bound=f"its process uses {median(busy):.2g} of a core, to read rows and to build batches; the rest of the time it waits for others",
+            bound=f"its process uses {median(busy):.2g} of a core, to read rows and build batches; the rest of the time it waits",
         ),
         Figure.of(
             "CPU of the relay's process per row",

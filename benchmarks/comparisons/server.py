@@ -45,4 +45,3 @@ class Comparison(Server):
             connection.request("GET", "/")
             return connection.getresponse().status == 200
         return False
-

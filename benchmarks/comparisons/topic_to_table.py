@@ -1,8 +1,8 @@
 """The least that can be done with a full topic: aiokafka's `getmany` and one COPY of the same bytes, nothing decoded or decided.
 
-`python -m benchmarks.comparisons.topic_to_table <folder>`, started by `take`: a process of its own with the services' event loop, their Kafka
-client and as little garbage collection, so that what stands beside a consumer has what the consumer has. No group and no place: from the
-start of each partition, once.
+`python -m benchmarks.comparisons.topic_to_table <folder>`, started by `take`: a process of its own with the services' event loop, their
+Kafka client and as little garbage collection, so that what stands beside a consumer has what the consumer has. No group and no place: from
+the start of each partition, once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -63,10 +63,7 @@ async def take(bench: Bench, settings: KafkaSettings, topics: Sequence[str], cou
     """Copy the topics into a new table. From the main thread (see `deploy.local.tether`)."""
     url = bench.empty_database("taken")
     folder = Path(bench.folder, url.rpartition("/")[2])
-    folder.mkdir()
-    (folder / "job.json").write_text(json.dumps(asdict(Job(url, bench.postgres.child.pid, settings, topics, count, at_once))))
-    argv = [sys.executable, "-m", "benchmarks.comparisons.topic_to_table", str(folder)]
-    child = Child(Program("topic to table", argv, folder / "log", cwd=Path(__file__).parents[2]))
+    child = _child(folder, Job(url, bench.postgres.child.pid, settings, topics, count, at_once))
     try:
         child.start()
         if not await asyncio.to_thread(child.wait, PATIENCE) or child.exit_code != 0:
@@ -75,6 +72,13 @@ async def take(bench: Bench, settings: KafkaSettings, topics: Sequence[str], cou
     finally:
         child.kill()
         await bench.drop(url)
+
+
+def _child(folder: Path, job: Job) -> Child:
+    folder.mkdir()
+    (folder / "job.json").write_text(json.dumps(asdict(job)))
+    argv = [sys.executable, "-m", "benchmarks.comparisons.topic_to_table", str(folder)]
+    return Child(Program("topic to table", argv, folder / "log", cwd=Path(__file__).parents[2]))
 
 
 # ------------------------------------------------------------------ the process

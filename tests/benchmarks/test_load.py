@@ -21,7 +21,11 @@ class Handler:
     """A server of the fewest lines: answers every request at once, except while it stalls."""
 
     def __init__(
-        self, status: Callable[[int], int] = lambda number: 200, *, stalls_at: int = 0, hangs_up: Callable[[int], bool] = lambda number: False
+        self,
+        status: Callable[[int], int] = lambda number: 200,
+        *,
+        stalls_at: int = 0,
+        hangs_up: Callable[[int], bool] = lambda number: False,
     ) -> None:
         self.seen: list[bytes] = []
         self._hangs_up = hangs_up
