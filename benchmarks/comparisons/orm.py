@@ -167,7 +167,8 @@ async def create(
 ) -> Accepted:
     """Accept a request."""
     request_id, customer_id, at = uuid4(), uuid4(), real_now()
-    reference = f"AS-{at:%Y%m%d}{request_id.hex[:7].upper()}"
+    # of seven characters two in twenty thousand were the same, and whatever shared their transaction failed
+    reference = f"AS-{at:%Y%m%d}{request_id.hex[:12].upper()}"
     links = {"self": f"/v1/requests/{reference}", "track": f"/v1/track/{reference}"}
     answer = Accepted(request_id=request_id, reference=reference, received_at=at, completeness=1.0, missing_fields=[], links=links)
     data = body.model_dump(mode="json", exclude_unset=True)
