@@ -52,7 +52,7 @@ class Found:
 
 async def run(bench: Bench) -> list[Figure]:
     """Each round fires all timers of a database of its own."""
-    count = bench.count(100_000, 5_000)
+    count = bench.count(100_000, 20_000)
     found = Found()
     for turn in range(bench.rounds):
         databases = {service: await bench.database_url(service) for service in SERVICES}
