@@ -21,7 +21,7 @@ import asyncpg
 from benchmarks import platform
 from benchmarks.platform import SERVICES, TOGETHER, Part, Platform
 from deploy.local.kafka import KafkaServer
-from deploy.local.postgres import PostgresServer
+from deploy.local.postgres import SETTINGS, PostgresServer
 from shared import migrations
 from shared.database import Database
 from shared.kafka import KafkaSettings, topics
@@ -34,8 +34,15 @@ _SEGMENT: Final = "PERFORM pg_logical_emit_message(false, 'aftercare', 'full'); 
 POSTGRES: Final = {"shared_buffers": "512MB", "max_connections": "200", "min_wal_size": f"{OLD_SEGMENTS * 16}MB"}
 """Over the settings of the local platform, which has all that a real one has: fsync and synchronous_commit stay on."""
 
-UNLIMITED: Final = {"AFTERCARE_RATE_LIMIT": "0", "AFTERCARE_LOG_LEVEL": "WARNING"}
+UNLIMITED: Final = {"AFTERCARE_RATE_LIMIT": "0"}
 """One load generator is one principal: its quota would be what is measured."""
+
+
+def differences() -> str:
+    """In which settings the servers and services here differ from those of `make run`, for people."""
+    servers = [f"{name} = {value}" for name, value in POSTGRES.items() if SETTINGS.get(name) != value]
+    services = [f"{name} = {value}" for name, value in UNLIMITED.items()]
+    return f"PostgreSQL: {', '.join(servers)}, {OLD_SEGMENTS} segments of its log there from the start; services: {', '.join(services)}"
 
 
 @dataclass

@@ -1,11 +1,16 @@
-"""CPU seconds of a process with its descendants, and of the parts of a platform: the steady figure on a machine that others use too."""
+"""CPU seconds of a process with its descendants, and of the parts of a platform: the steady figure on a machine that others use too.
+
+The servers are descendants of the process that runs the benchmarks: what that does itself is told by `time.process_time`.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from statistics import median
 from types import TracebackType
 from typing import Final, Self
 
@@ -63,6 +68,17 @@ class CpuMeter:
     def total(self) -> float:
         """CPU seconds of all of them."""
         return sum(self.used.values())
+
+    @property
+    def cores(self) -> dict[str, float]:
+        """How much of a core each kept busy, on average."""
+        return {name: used / self.elapsed for name, used in self.used.items()}
+
+
+def busy(rounds: Sequence[Mapping[str, float]]) -> str:
+    """For people, from the cores of each round: `1.9 of 2 cores busy (tickets 0.8, PostgreSQL 1.1)`."""
+    shares = ", ".join(f"{name} {median(cores[name] for cores in rounds):.2g}" for name in rounds[0])
+    return f"{median(sum(cores.values()) for cores in rounds):.2g} of {os.cpu_count()} cores busy ({shares})"
 
 
 def databases(postmaster: int) -> dict[str, float]:

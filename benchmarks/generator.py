@@ -66,7 +66,6 @@ class Generator:
         self.latencies: list[float] = []
         self.answers: list[tuple[int, float, float, int, str]] = []
         self._statuses: Counter[bytes] = Counter()
-        self._per_second: Counter[int] = Counter()
         self._accepted_in_all = self._done = self._broken = self._unanswered = 0
 
     async def run(self) -> None:
@@ -95,7 +94,6 @@ class Generator:
             "broken": self._broken,
             "unanswered": self._unanswered,
             "sent": self._next - self._load.first_number,
-            "per_second": [self._per_second[second] for second in range(int(self._load.seconds))],
             "cpu": self._cpu_after - self._cpu_before,
         }
 
@@ -143,7 +141,7 @@ class Generator:
             self._note(connection.intended_at, now)
             self._go_on(connection, now)
         else:
-            self._note_refusal(connection.intended_at)
+            self._charge(connection.intended_at)
             pause = AFTER_REFUSAL if self._load.rate is None else 0.0
             asyncio.get_running_loop().call_later(pause, lambda: self._go_on(connection, monotonic()))
 
@@ -151,11 +149,11 @@ class Generator:
         self._accepted_in_all += 1
         if self._measure_from <= now < self._end:
             self._done += 1
-            self._per_second[int(now - self._measure_from)] += 1
         if self._measure_from <= intended_at < self._end:
             self.latencies.append((now - intended_at) * 1000)
 
-    def _note_refusal(self, intended_at: float) -> None:
+    def _charge(self, intended_at: float) -> None:
+        """Whoever is not served counts as having waited for the whole grace."""
         if self._measure_from <= intended_at < self._end:
             self.latencies.append(self._load.grace * 1000)
 
@@ -207,6 +205,7 @@ class Generator:
             self._idle.remove(connection)
         if connection.is_busy:
             self._broken += 1
+            self._charge(connection.intended_at)
         if not self._measure_from or monotonic() < self._end:
             task = asyncio.get_running_loop().create_task(self._replace())
             self._tasks.add(task)

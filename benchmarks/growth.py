@@ -1,18 +1,20 @@
 """What one more ticket, event or row costs when there are many of what the platform grows with: tickets, agents, events, partitions.
 
 Each is measured small and large with the services' own handlers on their own databases, in this process, which looks for garbage as seldom
-as they do; CPU is that of this process and of PostgreSQL together. A ratio of 1 means that the cost does not grow with the size.
+as they do; CPU is that of this process and of PostgreSQL together. A ratio of 1 means that the cost does not grow with the size. So that it
+tells of the size and of nothing else, few are measured before many and after it, the same is done beside both, and both databases are as
+autovacuum leaves them, which would come to one of them earlier.
 """
 
 from __future__ import annotations
 
 import gc
+import random
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from benchmarks import cpu, lives, many_tickets
@@ -37,76 +39,68 @@ ABOUT = "CPU of one more ticket, event, row when there are many tickets, agents,
 AT_ONCE: Final = 200
 """Requests that one transaction takes in."""
 EVENTS_AT_ONCE: Final = 2_000
+QUARTER: Final = timedelta(days=90)
+"""In it begin the tickets whose events are in the log already."""
+SOME_DAYS: Final = timedelta(days=3)
+"""In these after it begin those whose events are recorded beside them."""
 A_ROUND: Final = 240
 """Rows that a round of the relay carries at most."""
 
 
-@dataclass
-class Found:
-    """Microseconds of CPU for each ticket, event or row, of every round."""
-
-    small: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    large: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-
-
 @dataclass(frozen=True)
-class Size:
-    """Few and many of something."""
+class Growth:
+    """Something that may cost more when there are many of something else."""
 
+    doing: str
+    beside: str
+    """What there are few or many of."""
     few: int
     many: int
+    cost: Callable[[Bench, int], Awaitable[float]]
+    """Microseconds of CPU beside so many."""
+    bound: str
+    small: list[float] = field(default_factory=list)
+    """What was measured beside few, of each round."""
+    large: list[float] = field(default_factory=list)
+
+    async def measure(self, bench: Bench, turn: int) -> None:
+        """Few, many, and few again: a machine that becomes quicker or slower meanwhile changes both."""
+        took = []
+        for number in (self.few, self.many, self.few):
+            bench.say(f"round {turn + 1}: {self.doing}, {number:,} {self.beside}")
+            took.append(await self.cost(bench, number))
+        self.small.append((took[0] + took[2]) / 2)
+        self.large.append(took[1])
+
+    def figure(self) -> Figure:
+        """Many beside few."""
+        return Figure.of(
+            f"CPU of {self.doing}, {self.many:,} {self.beside}",
+            self.large,
+            "µs",
+            beside=f"{self.few:,} {self.beside}",
+            beside_values=self.small,
+            bound=self.bound,
+        )
 
 
 async def run(bench: Bench) -> list[Figure]:
-    """Few and many in turn, round by round."""
-    found = Found()
-    tickets = Size(1_000, bench.count(100_000, 5_000))
-    agents = Size(10, bench.count(1_000, 100))
-    events = Size(bench.count(20_000, 4_000), bench.count(300_000, 12_000))
-    partitions = Size(1, PARTITIONS)
+    """One kind of growth after the other, round by round."""
+    agents = f"of {AT_ONCE} tickets at once: each of the team is locked, read and looked at"
+    again = "sums by hour and day: rows that more events touch again"
+    each = "a batch and an acknowledgement for each partition of a round"
+    tickets, logged = bench.count(100_000, 5_000), (bench.count(20_000, 4_000), bench.count(300_000, 12_000))
+    kinds = [
+        Growth("opening a ticket", "tickets there already", 1_000, tickets, _beside_tickets, "index pages: the logarithm of the number"),
+        Growth("opening a ticket and giving it to one of a team", "agents", 10, bench.count(1_000, 100), _given_to, agents),
+        Growth("recording an event", "events in the log", *logged, _recorded, again),
+        Growth("carrying a row", "partitions", 1, PARTITIONS, _carried, each),
+    ]
     with _garbage_as_in_services():
         for turn in range(bench.rounds):
-            for number, kept in ((tickets.few, found.small), (tickets.many, found.large)):
-                bench.say(f"round {turn + 1}: opening tickets beside {number:,}")
-                kept["tickets"].append(await _beside_tickets(bench, number))
-            for number, kept in ((agents.few, found.small), (agents.many, found.large)):
-                bench.say(f"round {turn + 1}: giving tickets to {number:,} agents")
-                kept["agents"].append(await _given_to(bench, number))
-            bench.say(f"round {turn + 1}: recording {events.many:,} events")
-            first, last = await _recorded(bench, events)
-            found.small["events"].append(first)
-            found.large["events"].append(last)
-            for number, kept in ((partitions.few, found.small), (partitions.many, found.large)):
-                bench.say(f"round {turn + 1}: carrying rows of {number} partitions")
-                kept["partitions"].append(await _carried(bench, number))
-    return [
-        _figure(found, "tickets", "opening a ticket", tickets, "tickets there already", "index pages: the logarithm of the number"),
-        _figure(
-            found,
-            "agents",
-            "opening a ticket and giving it to one of a team",
-            agents,
-            "agents",
-            f"of {AT_ONCE} tickets at once: each of the team is locked, read and looked at",
-        ),
-        _figure(
-            found, "events", "recording an event", events, "events in the log", "sums by hour and day: rows that more events touch again"
-        ),
-        _figure(
-            found, "partitions", "carrying a row", partitions, "partitions", "a batch and an acknowledgement for each partition of a round"
-        ),
-    ]
-
-
-def _figure(found: Found, kind: str, doing: str, size: Size, what: str, bound: str) -> Figure:
-    return Figure.of(
-        f"CPU of {doing}, {size.many:,} {what}",
-        found.large[kind],
-        "µs",
-        beside=f"{size.few:,} {what}",
-        beside_values=found.small[kind],
-        bound=bound,
-    )
+            for kind in kinds:
+                await kind.measure(bench, turn)
+    return [kind.figure() for kind in kinds]
 
 
 @contextmanager
@@ -119,6 +113,13 @@ def _garbage_as_in_services() -> Iterator[None]:
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+async def _tidied(database: Database) -> None:
+    """As autovacuum leaves it, and with what the planner knows of its tables."""
+    async with database.connection() as connection:
+        await connection.execute("SET statement_timeout = 0")
+        await connection.driver.execute("VACUUM (ANALYZE)", timeout=900)
 
 
 @asynccontextmanager
@@ -169,6 +170,7 @@ async def _opened(bench: Bench, database: Database) -> float:
         for number, request in enumerate(requests_received(count + AT_ONCE))
     ]
     await _receive(database, requests[:AT_ONCE])
+    await _tidied(database)
     async with _cost(bench, count) as took:
         for start in range(AT_ONCE, count + AT_ONCE, AT_ONCE):
             await _receive(database, requests[start : start + AT_ONCE])
@@ -183,18 +185,30 @@ async def _receive(database: Database, requests: Sequence[RequestReceived]) -> N
 # ------------------------------------------------------------------ events
 
 
-async def _recorded(bench: Bench, size: Size) -> tuple[float, float]:
-    """CPU of an event at the beginning of a log, and of one at its end."""
-    records = lives.records(round(size.many / lives.EVENTS_OF_A_LIFE), within=timedelta(days=90))
-    part = size.few // 2
+async def _recorded(bench: Bench, number: int) -> float:
+    """CPU of an event in a log that holds so many already."""
+    there, new = streams(number, bench.count(10_000, 2_000))
     async with bench.database("metrics") as database:
-        await _record(database, records[:part])
-        async with _cost(bench, part) as first:
-            await _record(database, records[part : 2 * part])
-        await _record(database, records[2 * part : -part])
-        async with _cost(bench, part) as last:
-            await _record(database, records[-part:])
-    return first[0], last[0]
+        await _record(database, there)
+        await _tidied(database)
+        async with _cost(bench, len(new)) as took:
+            await _record(database, new)
+    return took[0]
+
+
+def streams(there: int, more: int) -> tuple[list[lives.Record], list[lives.Record]]:
+    """About so many events of a quarter, and more: the same whatever is there, for an opening costs more than a closing."""
+    old = _happenings(random.Random(1), there, lives.BEGIN, QUARTER, first=1_000_000)
+    new = _happenings(random.Random(2), more, lives.BEGIN + QUARTER, SOME_DAYS, first=0)
+    records = list(lives.numbered([*old, *new], random.Random(3)))
+    return records[: len(old)], records[len(old) :]
+
+
+def _happenings(chance: random.Random, events: int, begin: datetime, within: timedelta, *, first: int) -> list[lives.Happening]:
+    """Those of lives that begin in a time, in order; `first` is the number of the first of these lives."""
+    begins = [begin + within * chance.random() for _ in range(round(events / lives.EVENTS_OF_A_LIFE))]
+    happened = [happening for number, at in enumerate(begins, first) for happening in lives.Life(chance, number, at).happenings]
+    return sorted(happened, key=lambda happening: happening.at)
 
 
 async def _record(database: Database, records: Sequence[lives.Record]) -> None:
@@ -216,6 +230,7 @@ async def _carried(bench: Bench, partitions: int) -> float:
         relay = Relay(database, settings, rows_per_batch=A_ROUND // partitions)
         try:
             carried = (await relay.round()).rows
+            await _tidied(database)
             async with _cost(bench, count - carried) as took:
                 while carried < count:
                     carried += (await relay.round()).rows

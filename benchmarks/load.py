@@ -13,6 +13,7 @@ import math
 import sys
 import tempfile
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -92,13 +93,11 @@ class Measured:
     """Requests that had no answer at the end of the grace; they stand in the latencies with what they had waited."""
     sent: int
     """All requests, warm-up included."""
-    per_second: Sequence[int]
-    """Accepted answers in each second."""
     cpu: float
     """CPU seconds of the generator in the same time."""
     latencies: array[float]
-    """Milliseconds from the intended time to the accepted answer, of every request of this time, ascending; one that was refused counts as
-    if it had waited for the whole grace."""
+    """Milliseconds from the intended time to the accepted answer, of every request of this time, ascending; one that was refused, or whose
+    connection broke, counts as if it had waited for the whole grace."""
     answers: Sequence[Answer] = ()
 
     @property
@@ -107,14 +106,9 @@ class Measured:
         return self.done / self.seconds
 
     @property
-    def refused(self) -> int:
-        """Answers that were not accepted, warm-up included."""
-        return sum(self.statuses.values()) - self.accepted
-
-    @property
     def failed(self) -> int:
         """Whatever was not accepted."""
-        return self.unanswered + self.broken + self.refused
+        return self.failures.total()
 
     @cached_property
     def accepted(self) -> int:
@@ -126,18 +120,33 @@ class Measured:
         """The generator's own CPU per request, in microseconds: it must be less than the server's."""
         return self.cpu / max(1, self.done) * 1e6
 
+    @property
+    def failures(self) -> Counter[str]:
+        """How many were not accepted, by what became of them: `{"503": 12, "broken": 1}`."""
+        refused = {status: count for status, count in self.statuses.items() if status != "accepted"}
+        # + leaves out what did not happen
+        return +Counter(refused | {"broken": self.broken, "unanswered": self.unanswered})
+
     def percentile(self, share: float) -> float:
         """The latency (ms) that this share of the requests did not exceed; of all of them, not of a sample."""
-        if not self.latencies:
-            return math.nan
-        return self.latencies[max(0, math.ceil(share * len(self.latencies)) - 1)]
+        return percentile(self.latencies, share)
 
     def require_clean(self, *, but: float = 0.0) -> None:
         """Raise when more than this share was refused, broken or unanswered: a figure over such a run says nothing."""
         if self.failed > but * self.sent:
-            raise LoadFailed(
-                f"{self.failed} of {self.sent} requests failed: {dict(self.statuses)}, {self.broken} broken, {self.unanswered} unanswered"
-            )
+            raise LoadFailed(f"{self.failed} of {self.sent} requests failed: {in_words(self.failures)}")
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The least of the values that this share of them does not exceed: one that was measured, none in between. NaN of none."""
+    if not values:
+        return math.nan
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def in_words(failures: Mapping[str, int]) -> str:
+    """For people: `503: 12, broken: 1`."""
+    return ", ".join(f"{what}: {count:,}" for what, count in failures.items()) or "none"
 
 
 class LoadFailed(Exception):

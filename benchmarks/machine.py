@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.bench import differences
 from deploy.local.kafka import java, resolve_jars
 from deploy.local.postgres import PostgresServer
-from shared.clock import monotonic
+from shared.clock import monotonic, real_now
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,10 @@ class Machine:
     facts: Sequence[tuple[str, str]]
 
 
-def examine(postgres: PostgresServer | None) -> Machine:
-    """Look at it; PostgreSQL's version is asked of the server, when one runs."""
+def examine(postgres: PostgresServer) -> Machine:
+    """Look at it; PostgreSQL's version is asked of the server."""
     facts = [
+        ("Looked at", f"{real_now():%Y-%m-%d %H:%M} UTC, at the last run"),
         ("Processor", f"{_processor()}, {os.cpu_count()} cores"),
         ("Memory", f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"),
         ("System", f"{platform.system()} {platform.release()}"),
@@ -35,9 +37,9 @@ def examine(postgres: PostgresServer | None) -> Machine:
         ("One core", f"{_loop_s():.2f} s for ten million additions in a loop of Python"),
         ("A write with fsync", f"{_fsync_ms():.2f} ms"),
         ("Apache Kafka", f"{_kafka_version()} on {java()}"),
+        ("PostgreSQL", postgres.query("SHOW server_version")),
+        ("Other than `make run`", differences()),
     ]
-    if postgres is not None:
-        facts.append(("PostgreSQL", postgres.query("SHOW server_version")))
     return Machine(facts)
 
 

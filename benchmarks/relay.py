@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -162,6 +163,7 @@ async def _carry(database: Database, settings: KafkaSettings, count: int) -> Non
 
 
 def _figures(found: Found) -> list[Figure]:
+    busy = [rate * used / 1e6 for rate, used in zip(found.rates["relay"], found.cpu["relay"], strict=True)]
     return [
         Figure.of(
             "rows carried by the relay",
@@ -170,7 +172,7 @@ def _figures(found: Found) -> list[Figure]:
             beside="a raw producer that sends ready batches of the same bytes",
             beside_values=found.rates["raw"],
             target=">= 0.5",
-            bound="reading the rows and building the batches in one process, PostgreSQL's part of it",
+            bound=f"its process uses {median(busy):.2g} of a core, to read rows and build batches; the rest of the time it waits",
         ),
         Figure.of(
             "CPU of the relay's process per row",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,8 +75,14 @@ def show(entries: Sequence[Entry], console: Console) -> None:
 def markdown(entries: Sequence[Entry], machine: Machine) -> str:
     """The same with the machine, the spread and what bounds each figure."""
     facts = "\n".join(f"| {name} | {value} |" for name, value in machine.facts)
-    head = "# Aftercare beside its limits\n\nMade by `make bench`; what each figure means is in [README.md](../README.md).\n"
-    table = ["| what | value | spread | beside | ratio | target | reached | what bounds it |", "|---|---|---|---|---|---|---|---|"]
+    head = (
+        "# Aftercare beside its limits\n\nMade by `make bench`; what each figure means is in [README.md](../README.md). A run of some"
+        " benchmarks replaces their figures only:\neach says when it was measured (UTC), and the machine is as the last run found it.\n"
+    )
+    table = [
+        "| what | value | spread | beside | ratio | target | reached | what bounds it | measured |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     table += [_row(entry) for entry in entries]
     picture = "![All figures with a target](figures.svg)\n"
     return f"{head}\n| machine | |\n|---|---|\n{facts}\n\n" + "\n".join(table) + f"\n\n{picture}"
@@ -85,7 +92,8 @@ def _row(entry: Entry) -> str:
     figure = entry.figure
     reached = "" if not figure.target else "yes" if figure.ok else "**no**"
     what = figure.what + (" (quick)" if entry.is_quick else "")
-    cells = [what, _value(figure), _spread(figure), _beside(figure), _ratio(figure), figure.target, reached, figure.bound]
+    measured = f"{datetime.fromisoformat(entry.measured_at).astimezone(UTC):%Y-%m-%d %H:%M}"
+    cells = [what, _value(figure), _spread(figure), _beside(figure), _ratio(figure), figure.target, reached, figure.bound, measured]
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 

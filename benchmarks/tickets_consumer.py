@@ -1,16 +1,15 @@
 """How many requests a second the consumer of tickets takes from a full topic, beside the least that can be done with the same bytes.
 
 The topic is filled as intake fills it, through its outbox and the relay. Then the service's own process, `python -m services.tickets
-consume`, takes all of it into an empty database. Beside it: aiokafka's `getmany` and one COPY of the values, nothing decoded or decided.
+consume`, takes all of it into an empty database. Beside it: `comparisons/topic_to_table.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from statistics import median
@@ -18,18 +17,19 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from benchmarks import platform
 from benchmarks.bench import UNLIMITED, Bench
-from benchmarks.cpu import CpuMeter
+from benchmarks.comparisons import topic_to_table
+from benchmarks.cpu import CpuMeter, busy
 from benchmarks.figure import Figure
 from benchmarks.platform import SERVICES, Part, Platform
 from benchmarks.requests import MODELS, TEXT
+from services.tickets.consumer import BATCH
 from shared import outbox
 from shared.clock import monotonic, now
 from shared.events.intake import Product, RequestReceived
-from shared.events.topics import INTAKE, PARTITIONS
+from shared.events.topics import INTAKE
 from shared.kafka import KafkaSettings
 from shared.outbox import Wakeup
 from shared.relay import Relay
@@ -57,6 +57,7 @@ class Found:
     raw_per_core: list[float] = field(default_factory=list)
     cpu: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Microseconds of CPU for each event."""
+    cores: list[dict[str, float]] = field(default_factory=list)
 
 
 async def run(bench: Bench) -> list[Figure]:
@@ -67,7 +68,9 @@ async def run(bench: Bench) -> list[Figure]:
         await _fill(bench, kafka, count)
         for turn in range(bench.rounds):
             bench.say(f"round {turn + 1}: getmany and COPY")
-            await _raw(bench, kafka, count, found)
+            raw = await topic_to_table.take(bench, kafka, [INTAKE.name], count, BATCH)
+            found.raw_rates.append(raw.events / raw.seconds)
+            found.raw_per_core.append(raw.events / raw.cpu)
             bench.say(f"round {turn + 1}: the consumer of tickets")
             await _service(bench, kafka, count, found)
     return _figures(found)
@@ -87,7 +90,14 @@ def _figures(found: Found) -> list[Figure]:
             target=">= 10,000 /s",
             bound=f"CPU for each event: {shares}",
         ),
-        Figure.of("tickets consumer, events/s, one process", found.rates, "/s", beside=beside, beside_values=found.raw_rates),
+        Figure.of(
+            "tickets consumer, events/s, one process",
+            found.rates,
+            "/s",
+            beside=beside,
+            beside_values=found.raw_rates,
+            bound=f"{busy(found.cores)}: one transaction after the other, Python and PostgreSQL take turns",
+        ),
         Figure.of("tickets consumer, CPU for each event, with PostgreSQL and the broker", whole, "µs"),
     ]
 
@@ -164,6 +174,7 @@ async def _measure(running: Platform, count: int, found: Found) -> None:
     events = after - before
     found.rates.append(events / cpu.elapsed)
     found.per_core.append(events / cpu.used[CONSUMER.name])
+    found.cores.append(cpu.cores)
     for name, used in cpu.used.items():
         found.cpu[name].append(used / events * 1e6)
 
@@ -179,35 +190,3 @@ async def _applied(watcher: asyncpg.Connection[asyncpg.Record], running: Platfor
         if monotonic() > deadline:
             raise TimeoutError(f"{applied:,} events applied, not {least:,.0f}")
         await asyncio.sleep(LOOK)
-
-
-# ------------------------------------------------------------------ the least
-
-
-async def _raw(bench: Bench, kafka: KafkaSettings, count: int, found: Found) -> None:
-    """No group and no place: from the start of each partition, once."""
-    url = bench.empty_database("raw")
-    connection = await asyncpg.connect(url)
-    await connection.execute("CREATE TABLE taken (part smallint, at bigint, key bytea, value bytea)")
-    reader = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest")
-    await reader.start()
-    try:
-        reader.assign([TopicPartition(kafka.physical(INTAKE.name), part) for part in range(PARTITIONS)])
-        began_at, used, taken = monotonic(), time.process_time(), 0
-        while taken < count:
-            polled = await reader.getmany(timeout_ms=200, max_records=500)
-            taken += await _copy(connection, polled)
-        found.raw_rates.append(taken / (monotonic() - began_at))
-        found.raw_per_core.append(taken / (time.process_time() - used))
-    finally:
-        await reader.stop()
-        await connection.close()
-        await bench.drop(url)
-
-
-async def _copy(connection: asyncpg.Connection[asyncpg.Record], polled: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> int:
-    rows = [(record.partition, record.offset, record.key, record.value) for records in polled.values() for record in records]
-    if rows:
-        async with connection.transaction():
-            await connection.copy_records_to_table("taken", records=rows)
-    return len(rows)

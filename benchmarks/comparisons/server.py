@@ -7,7 +7,6 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
-from benchmarks.comparisons.tables import CREATE
 from deploy.local.child import Program
 from deploy.local.ports import free_port
 from deploy.local.server import Server
@@ -46,6 +45,3 @@ class Comparison(Server):
             connection.request("GET", "/")
             return connection.getresponse().status == 200
         return False
-
-
-__all__ = ["CREATE", "Comparison"]

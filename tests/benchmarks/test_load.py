@@ -20,8 +20,15 @@ STALL = 1.0
 class Handler:
     """A server of the fewest lines: answers every request at once, except while it stalls."""
 
-    def __init__(self, status: Callable[[int], int] = lambda number: 200, *, stalls_at: int = 0) -> None:
+    def __init__(
+        self,
+        status: Callable[[int], int] = lambda number: 200,
+        *,
+        stalls_at: int = 0,
+        hangs_up: Callable[[int], bool] = lambda number: False,
+    ) -> None:
         self.seen: list[bytes] = []
+        self._hangs_up = hangs_up
         self._stalls_at = stalls_at
         self._stalled_until = 0.0
         self._status = status
@@ -35,6 +42,9 @@ class Handler:
                 if len(self.seen) == self._stalls_at:
                     self._stalled_until = monotonic() + STALL
                 await asyncio.sleep(max(0.0, self._stalled_until - monotonic()))
+                if self._hangs_up(len(self.seen)):
+                    writer.close()
+                    return
                 status = self._status(len(self.seen))
                 writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 2\r\n\r\nok" % status)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -88,7 +98,30 @@ async def test_a_refused_request_counts_as_one_that_waited_for_ever() -> None:
 
     measured = await measure(handler, rate=200, connections=20)
 
-    assert measured.refused > 5
+    assert measured.failures["503"] == measured.failed > 5
     assert measured.percentile(1.0) >= 15_000
-    with pytest.raises(load.LoadFailed):
+    with pytest.raises(load.LoadFailed, match="503: "):
         measured.require_clean()
+
+
+async def test_a_request_whose_connection_broke_counts_as_one_that_waited_for_ever() -> None:
+    handler = Handler(hangs_up=lambda number: number % 10 == 0)
+
+    measured = await measure(handler, rate=200, connections=20)
+
+    charged = sum(latency >= 15_000 for latency in measured.latencies)
+    assert measured.failures == {"broken": measured.broken}
+    # those of the warm-up are told, and not in the latencies
+    assert 5 < charged <= measured.broken
+    assert measured.percentile(0.99) >= 15_000
+    with pytest.raises(load.LoadFailed, match="broken: "):
+        measured.require_clean()
+
+
+async def test_every_request_of_the_measured_time_has_a_latency() -> None:
+    handler = Handler(lambda number: 503 if number % 7 == 0 else 200, hangs_up=lambda number: number % 10 == 0)
+    async with listening(handler) as url:
+        calls = [request("POST", url, body={"number": NUMBER})]
+        measured = await load.run(Load(url, calls, seconds=1.0, rate=200, connections=20, warm_up=0.0))
+
+    assert len(measured.latencies) == measured.sent == measured.accepted + measured.failed
