@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +9,9 @@ from typing import Final
 from benchmarks import load, requests
 from benchmarks.bench import UNLIMITED, Bench
 from benchmarks.load import Load
-from benchmarks.platform import LOOK, SERVICES, Part, Platform, running
+from benchmarks.platform import SERVICES, Part, Platform, running
 from shared.clock import monotonic
+from shared.events.topics import INTAKE, TICKETS
 
 Hop = str
 
@@ -27,39 +27,27 @@ CALLERS: Final = 128
 PATIENCE: Final = 600.0
 """Seconds that one hop may take."""
 
-Left = Callable[[Platform], Awaitable[int]]
-"""How much a hop has still to do."""
-
 
 @dataclass(frozen=True)
 class _Step:
     hop: Hop
     part: Part
-    left: Left
+    topics: tuple[str, ...]
+    """What it carries, or applies."""
 
-
-def _unsent(service: str, topic: str) -> Left:
-    async def left(platform: Platform) -> int:
-        sql = "SELECT sum(h.head - c.seq)::bigint AS unsent FROM outbox_head h JOIN outbox_cursor c USING (topic, part) WHERE topic = $1"
-        (row,) = await platform.fetch(service, sql, topic)
-        return int(row["unsent"] or 0)
-
-    return left
-
-
-def _unread(consumer: str, *topics: str) -> Left:
-    async def left(platform: Platform) -> int:
-        behind = await platform.behind()
-        return sum(behind[topic, consumer] for topic in topics)
-
-    return left
+    async def done(self, platform: Platform) -> int:
+        """How many events it has carried, or applied."""
+        positions = "SELECT seq FROM outbox_cursor" if self.part.roles == "relay" else "SELECT last_seq AS seq FROM consumer_part"
+        sql = f"SELECT coalesce(sum(seq), 0)::bigint AS done FROM ({positions} WHERE topic = ANY($1)) positions"
+        (row,) = await platform.fetch(self.part.service, sql, list(self.topics))
+        return int(row["done"])
 
 
 _STEPS: Final = (
-    _Step(INTAKE_RELAY, Part("intake", "relay"), _unsent("intake", "aftercare.intake")),
-    _Step(TO_TICKETS, Part("tickets", "consume"), _unread("tickets", "aftercare.intake")),
-    _Step(TICKETS_RELAY, Part("tickets", "relay"), _unsent("tickets", "aftercare.tickets")),
-    _Step(TO_METRICS, Part("metrics", "consume"), _unread("metrics", "aftercare.intake", "aftercare.tickets")),
+    _Step(INTAKE_RELAY, Part("intake", "relay"), (INTAKE.name,)),
+    _Step(TO_TICKETS, Part("tickets", "consume"), (INTAKE.name,)),
+    _Step(TICKETS_RELAY, Part("tickets", "relay"), (TICKETS.name,)),
+    _Step(TO_METRICS, Part("metrics", "consume"), (INTAKE.name, TICKETS.name)),
 )
 
 
@@ -96,25 +84,12 @@ async def alone(bench: Bench, turn: int) -> dict[Hop, float]:
 
 
 async def _rate(platform: Platform, step: _Step, accepted: int) -> float:
-    """Requests a second, from the first look at which something is done already until nothing is left."""
-    first = await step.left(platform)
-    began_at = monotonic()
-    total, left = first, first
-    while left:
-        platform.require_alive()
-        if monotonic() > began_at + PATIENCE:
-            raise TimeoutError(f"{step.hop}: {left} of {total} events are left after {PATIENCE:.0f} s")
-        await asyncio.sleep(LOOK)
-        left = await step.left(platform)
-        if left == first:
-            # it has not begun: its member joins, its producer starts
-            began_at = monotonic()
-    events = max(1.0, await _events_of(platform, step))
-    return total / events * accepted / (monotonic() - began_at)
-
-
-async def _events_of(platform: Platform, step: _Step) -> float:
-    """All events that passed this hop."""
+    """Requests a second, from the first look at which something is done until all is: its member had to join, its producer to start."""
     heads = await platform.heads()
-    sources = ("intake", "tickets") if step.hop == TO_METRICS else (step.part.service if "relay" in step.part.roles else "intake",)
-    return float(sum(heads.get(f"aftercare.{service}", 0) for service in sources))
+    total = sum(heads[topic] for topic in step.topics)
+    done = await platform.until(lambda: step.done(platform), lambda done: done > 0, patience=PATIENCE)
+    began_at = monotonic()
+    if done == total:
+        raise load.LoadFailed(f"{step.hop}: all {total:,} events were done before anybody looked")
+    await platform.until(lambda: step.done(platform), lambda done: done == total, patience=PATIENCE)
+    return (total - done) / total * accepted / (monotonic() - began_at)

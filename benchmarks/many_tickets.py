@@ -42,7 +42,8 @@ FAMILY: Final = UUID("00000000-0000-4000-8000-00000000fa51")
 
 FREQUENT_TEAM: Final = "north"
 RARE_TEAM: Final = "night-shift"
-FREQUENT_AGENT: Final = "agent-0"
+AGENTS: Final = 20
+"""`agent-0` to `agent-19` have about as many tickets each."""
 RARE_AGENT: Final = "agent-guest"
 RARE_WORDS: Final = ("xylophone", "木琴")
 """Of the three tickets that are not copied."""
@@ -73,7 +74,7 @@ async def fill(database: Database, count: int, say: Callable[[str], None]) -> No
 
 async def _make_patterns(database: Database) -> None:
     for place in range(PATTERNS):
-        await _live(database, _request(place), _life(place), f"agent-{place % 20}")
+        await _live(database, _request(place), _life(place), f"agent-{place % AGENTS}")
     for place in range(3):
         rare = {"customer_id": FAMILY, "subject": f"{RARE_WORDS[0]} {RARE_WORDS[1]}", "reference": f"AS-20261124-000000{place}"}
         await _live(database, _request(place).model_copy(update=rare), [Take(RARE_TEAM)], RARE_AGENT)
@@ -222,6 +223,26 @@ async def _tidy(database: Database) -> None:
         assert driver is not None
         await driver.execute("SET statement_timeout = 0", timeout=5)
         await driver.execute("VACUUM (ANALYZE)", timeout=900)
+
+
+# ------------------------------------------------------------------ some of them
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What somebody who asks knows of a ticket."""
+
+    number: str
+    customer_id: UUID
+    serial_number: str
+
+
+async def draw(database: Database, count: int) -> list[Drawn]:
+    """So many tickets by chance, of all."""
+    async with database.transaction() as tx:
+        await tx.execute("SET LOCAL statement_timeout = 0")
+        rows = await tx.fetch("SELECT number, customer_id, serial_number FROM ticket ORDER BY random() LIMIT $1", count)
+    return [Drawn(**row) for row in rows]
 
 
 # ------------------------------------------------------------------ check

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,11 @@ START_TIME: Final = 180.0
 """Seconds until a process must be ready; much, for a busy machine."""
 
 LOOK: Final = 0.1
-"""Seconds between two looks at how far the consumers are."""
+"""Seconds between two looks at how far the consumers are, towards the end."""
+SELDOM: Final = 1.0
+"""Seconds between two looks at most: what looks cost PostgreSQL is in its CPU time."""
+AT_MOST_APPLIED: Final = 20_000.0
+"""Events that all consumers together apply in a second, at most: before so many are over there is nothing to be seen."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,8 @@ class Part:
 TOGETHER: Final = tuple(Part(process.service, " ".join(process.roles)) for process in PROCESSES)
 """As `make run` starts it."""
 
-APART: Final = tuple(Part(service, roles) for service in SERVICES for roles in ("api", "consume", "relay", "timers"))
-"""Each role in a process of its own, as in a cluster: so that each can be told from the others."""
+
+_SOON: Final = "status = 'pending' AND next_attempt_at < now() + interval '10 minutes'"
 
 
 class NotSettled(Exception):
@@ -135,18 +139,47 @@ class Platform:
         """What the service's database answers; one question at a time."""
         return await self.connections[service].fetch(sql, *arguments)
 
+    async def until(
+        self, look: Callable[[], Awaitable[int]], is_enough: Callable[[int], bool], *, patience: float, every: float = LOOK
+    ) -> int:
+        """Look until it is enough; what was seen then. TimeoutError after so many seconds of patience."""
+        deadline = monotonic() + patience
+        while not is_enough(seen := await look()):
+            self.require_alive()
+            if monotonic() > deadline:
+                raise TimeoutError(f"after {patience:.0f} s it is still at {seen:,}")
+            await asyncio.sleep(every)
+        return seen
+
+    async def mails_left(self, timeout: float) -> None:
+        """Wait until no message to a customer waits, but those that were put off for long: an address gets only so many an hour."""
+
+        async def waiting() -> bool:
+            (row,) = await self.fetch("intake", f"SELECT EXISTS (SELECT FROM notification WHERE {_SOON}) AS found")
+            return bool(row["found"])
+
+        await self.until(waiting, lambda found: not found, patience=timeout, every=SELDOM)
+
     async def settle(self, timeout: float = 120.0) -> float:
-        """Wait until every consumer has applied all there is, twice in a row; the seconds until then. NotSettled when it takes longer."""
-        began_at = monotonic()
+        """Wait until every consumer has applied all there is, at all looks of a while; the moment of the first of them.
+
+        NotSettled when it takes longer.
+        """
+        deadline = monotonic() + timeout
         quiet_since = None
         while quiet_since is None or monotonic() < quiet_since + 3 * LOOK:
             self.require_alive()
             behind = {where: events for where, events in (await self.behind()).items() if events}
             quiet_since = None if behind else quiet_since or monotonic()
-            if monotonic() > began_at + timeout:
+            if monotonic() > deadline:
                 raise NotSettled(f"after {timeout:.0f} s still to apply: {behind}")
-            await asyncio.sleep(LOOK)
-        return quiet_since - began_at
+            await asyncio.sleep(pause(sum(behind.values())))
+        return quiet_since
+
+
+def pause(events: int) -> float:
+    """Seconds until another look is worth its cost, when so many events have still to be applied."""
+    return min(SELDOM, max(LOOK, events / AT_MOST_APPLIED))
 
 
 @asynccontextmanager
