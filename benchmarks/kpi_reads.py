@@ -70,7 +70,7 @@ QUESTIONS: Final = (
     Question("backlog at the end of a month", f"/v1/kpis?{NOVEMBER}&kpi=backlog&kpi=backlog_age", _SPANS),
     Question("backlog of each day of a month", f"/v1/kpis/backlog/series?bucket=day&{NOVEMBER}", _SPANS, of_dashboard=True),
     Question("four figures of a month by channel and type", f"/v1/kpis?{NOVEMBER}&group_by=channel,type{FOUR}", _CELLS),
-    Question("four figures of a month of one team", f"/v1/kpis?{NOVEMBER}&team=returns{FOUR}", _CELLS),
+    Question("four figures of a month of one team", f"/v1/kpis?{NOVEMBER}&team=returns{FOUR}", _SUMS),
 )
 
 P95s = Mapping[tuple[int, str], Sequence[float]]
