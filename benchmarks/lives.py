@@ -19,7 +19,6 @@ import orjson
 
 from shared.events import feedback, intake, tickets
 from shared.events.envelope import Event
-from shared.events.topics import Topic, topic_named
 from shared.kafka.records import OutboxRow, encode
 from shared.outbox import Log
 from shared.protocol import partition_of
@@ -102,11 +101,6 @@ def by_log(found: Sequence[Record]) -> dict[Log, list[Record]]:
     for record in found:
         logs.setdefault(record.row.log, []).append(record)
     return logs
-
-
-def topic_of(record: Record) -> Topic:
-    """The topic in which a record lies."""
-    return topic_named(record.row.log[0])
 
 
 def _uuid(chance: random.Random) -> UUID:

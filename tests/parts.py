@@ -28,7 +28,7 @@ class Part:
 
 
 PARTS: Final = (
-    Part("chaos", frozenset({"chaos"}), 150),
+    Part("chaos", frozenset({"chaos"}), 200),
     Part("schemathesis", frozenset({"schemathesis"}), 60),
     Part("journeys", frozenset({"journey"}), 60),
     Part("Kafka", frozenset({"kafka", "apache_kafka"}), 200),
