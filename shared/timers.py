@@ -53,6 +53,13 @@ class TimerSpec:
     """The change of state and its events, dated at `due_at`; must not commit."""
 
 
+async def now(tx: Transaction) -> datetime:
+    """Business time by the database's clock, by which timers are due. What else has passed is to be asked of the same clock: that of a
+    process may be ahead or behind."""
+    moment: datetime = await tx.fetchval(f"SELECT {clock.sql_now()}")
+    return moment
+
+
 async def arm(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Set deadlines, or move those that are set."""
     if not timers:

@@ -9,7 +9,7 @@ from services.feedback.handlers import inviting
 from services.feedback.handlers.inviting import Inviting
 from services.feedback.settings import FeedbackSettings
 from services.feedback.store import invitations as store
-from shared import clock
+from shared import timers
 from shared.database import Transaction
 from shared.runtime import Runtime
 from shared.timers import Timer, TimerSpec
@@ -23,7 +23,7 @@ def make_spec(runtime: Runtime[FeedbackSettings]) -> TimerSpec:
         return [str(id_) for id_ in await store.lock_free(tx, [UUID(subject) for subject in subjects])]
 
     async def fire(tx: Transaction, due: Sequence[Timer]) -> None:
-        # they are due by the database's clock: a process whose own is behind must not find that nothing is due, and forget them
-        await inviting.fire(tx, due, inviting=ways, at=max([clock.now(), *(timer.due_at for timer in due)]))
+        # a process whose own clock is behind would find that nothing is due, and forget them
+        await inviting.fire(tx, due, inviting=ways, at=await timers.now(tx))
 
     return TimerSpec(lock=lock, fire=fire)

@@ -67,7 +67,7 @@ async def test_a_process_whose_clock_is_behind_sends_what_is_due_all_the_same(
     assert await TimerLoop(feedback_database, make_spec(runtime)).round() == 1
 
     (invited,) = await told(feedback_database, SurveyInvited)
-    assert invited.occurred_at == due_at
+    assert invited.occurred_at >= due_at
 
 
 @pytest.mark.postgres

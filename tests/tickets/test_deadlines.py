@@ -65,6 +65,19 @@ async def test_a_missed_target_is_told_at_its_due_time_however_late_the_timer(ti
     assert await due(tickets_database, number) == {"resolution": at + 0.8 * 3 * DAY}
 
 
+async def test_a_process_whose_clock_is_ahead_tells_no_promise_as_missed_that_is_not(
+    tickets_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await opened(tickets_database, ago(3.5 * HOUR))
+    ahead = clock.now() + HOUR
+    monkeypatch.setattr(clock, "now", lambda: ahead)
+
+    assert await fire(tickets_database) == 1
+
+    _, warned = await told(tickets_database, number)
+    assert isinstance(warned, SlaWarned)
+
+
 async def test_it_is_told_once_and_the_earlier_first(tickets_database: Database) -> None:
     number = await opened(tickets_database, ago(30 * DAY))
 

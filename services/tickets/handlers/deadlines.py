@@ -24,7 +24,8 @@ from services.tickets.workflow.messages import NO_CUSTOMER_ANSWER
 from services.tickets.workflow.passing import Passing, passing
 from services.tickets.workflow.ticket import CLOSE, GIVE_UP, REMIND, RETARGET, Ticket, deadlines
 from services.tickets.workflow.writing import write_passing
-from shared import clock, outbox, telemetry
+from shared import outbox, telemetry
+from shared import timers as due
 from shared.database import Transaction
 from shared.events.envelope import Event, Written
 from shared.timers import Timer
@@ -38,20 +39,21 @@ ENDINGS: Final = {CLOSE: WINDOW_OVER, GIVE_UP: NO_CUSTOMER_ANSWER}
 
 async def fire(tx: Transaction, timers: Sequence[Timer], tracking: Tracking | None = None) -> None:
     """Do what is due. The tickets are locked and the timers taken by this transaction."""
+    # by the clock by which they are due: one that is ahead would tell promises as missed that are not
+    until = await due.now(tx)
     timers, of_staff = queues.apart(timers)
-    passed, timers = await _pass(tx, timers)
+    passed, timers = await _pass(tx, timers, until)
     if passed:
         await passings.save(tx, passed)
     told: list[Event | Written] = [event for each in passed for event in write_passing(each)]
     if timers or of_staff:
-        told += await _meet_all(tx, timers, of_staff, tracking)
+        told += await _meet_all(tx, timers, of_staff, tracking, until)
     await outbox.append(tx, told)
     log.info("deadlines_passed", fired=len(told))
 
 
-async def _pass(tx: Transaction, timers: Sequence[Timer]) -> tuple[list[Passing], list[Timer]]:
+async def _pass(tx: Transaction, timers: Sequence[Timer], until: datetime) -> tuple[list[Passing], list[Timer]]:
     """What can be decided without the whole tickets, and the timers of the others."""
-    until = max(clock.now(), *(timer.due_at for timer in timers)) if timers else clock.now()
     of_ticket = Counter(timer.subject for timer in timers)
     alone = {timer.subject: timer for timer in timers if timer.kind in _TARGETS and of_ticket[timer.subject] == 1}
     watched = await passings.load(tx, list(alone.values()), until) if alone else {}
@@ -61,7 +63,7 @@ async def _pass(tx: Transaction, timers: Sequence[Timer]) -> tuple[list[Passing]
 
 
 async def _meet_all(
-    tx: Transaction, timers: Sequence[Timer], of_staff: Sequence[Timer], tracking: Tracking | None
+    tx: Transaction, timers: Sequence[Timer], of_staff: Sequence[Timer], tracking: Tracking | None, until: datetime
 ) -> list[Event | Written]:
     """Decide on whole tickets; the events of what happened to them."""
     docket = Docket(await loading.load(tx, {timer.subject for timer in timers}), tracking)
@@ -71,7 +73,7 @@ async def _meet_all(
     for timer in sorted(timers, key=lambda timer: timer.due_at):
         ticket = docket.get(timer.subject)
         if ticket is not None and _is_due(ticket, timer):
-            docket.record(*_meet(ticket, timer, levels, tiers))
+            docket.record(*_meet(ticket, timer, levels, tiers, until))
     await assigning.save(tx, docket, {}, await queues.see_to(tx, docket, of_staff, levels))
     return docket.events
 
@@ -96,7 +98,9 @@ async def _tiers(tx: Transaction, docket: Docket, timers: Sequence[Timer]) -> Ma
     return await words.tiers(tx, {ticket.customer_id for ticket in tickets if ticket is not None}) if tickets else {}
 
 
-def _meet(ticket: Ticket, timer: Timer, levels: ServiceLevels, tiers: Mapping[UUID, str]) -> tuple[Ticket, tuple[Change, ...]]:
+def _meet(
+    ticket: Ticket, timer: Timer, levels: ServiceLevels, tiers: Mapping[UUID, str], until: datetime
+) -> tuple[Ticket, tuple[Change, ...]]:
     """What one deadline does."""
     if timer.kind in ENDINGS:
         return advance(ticket, Close(ENDINGS[timer.kind]), by=SYSTEM, at=timer.due_at, policy=levels)
@@ -105,7 +109,7 @@ def _meet(ticket: Ticket, timer: Timer, levels: ServiceLevels, tiers: Mapping[UU
     if timer.kind == RETARGET:
         return _look_again(ticket, levels, tiers.get(ticket.customer_id, ticket.tier), max(timer.due_at, ticket.changed_at))
     # a warning and the breach after it may both have passed
-    return pass_time(ticket, max(clock.now(), timer.due_at), inclusive=True)
+    return pass_time(ticket, until, inclusive=True)
 
 
 def _look_again(ticket: Ticket, levels: ServiceLevels, tier: str, at: datetime) -> tuple[Ticket, tuple[Change, ...]]:
