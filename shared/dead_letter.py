@@ -176,6 +176,11 @@ async def show(tx: Transaction, log: Log, seq: int) -> tuple[DeadLetter, dict[st
     return DeadLetter(**values), from_json(headers), value
 
 
+async def all_parked(tx: Transaction) -> list[LogKey]:
+    """Every key that is parked, the longest first."""
+    return [(row["topic"], row["part"], row["key"]) for row in await tx.fetch("SELECT topic, part, key FROM parked_key ORDER BY parked_at")]
+
+
 async def replay(
     database: Database, apply: Callable[[Transaction, Sequence[LogRecord]], Awaitable[None]], key: LogKey, *, by: str, reason: str
 ) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import getpass
 import importlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -14,10 +16,12 @@ from deploy.commands.output import AsJson, print_json, say, show
 from deploy.commands.places import SERVICES, database_of, database_url, transaction_of
 from shared import dead_letter
 from shared.consumer.received import apply_with
+from shared.database import Database, Transaction
+from shared.kafka.records import LogRecord
 from shared.runtime import Runtime
 from shared.service import Service
 
-app = typer.Typer(help="Events that could not be applied: list, show, replay, discard.", no_args_is_help=True)
+app = typer.Typer(help="Events that could not be applied: list, show, replay, replay-all, discard.", no_args_is_help=True)
 
 ServiceName = Annotated[str, typer.Argument(help="The consuming service.")]
 Topic = Annotated[str, typer.Argument(help="Topic of the event.")]
@@ -77,6 +81,15 @@ def replay(
     say(f"{count} events applied; the key is free.", as_json=as_json, applied=count)
 
 
+@app.command(name="replay-all")
+def replay_all(service: ServiceName, reason: Reason, by: By, as_json: AsJson = False) -> None:
+    """After a repair: replay every parked key of a service, each by itself. What fails again stays parked, and the exit code is 1."""
+    rows = asyncio.run(_replay_all(service, by=by, reason=reason))
+    show(rows, as_json=as_json, columns=("topic", "part", "key", "applied", "error"), empty="nothing is parked")
+    if any(row["error"] for row in rows):
+        raise typer.Exit(1)
+
+
 @app.command()
 def discard(service: ServiceName, topic: Topic, part: Part, seq: Seq, reason: Reason, by: By, as_json: AsJson = False) -> None:
     """Give one parked event up. Recorded with name and reason; events behind it stay parked until they are replayed."""
@@ -108,12 +121,38 @@ async def _show(service: str, topic: str, part: int, seq: int) -> tuple[dead_let
 
 
 async def _replay(service: str, key: dead_letter.LogKey, *, by: str, reason: str) -> int:
+    async with _handling(service) as (database, apply):
+        return await dead_letter.replay(database, apply, key, by=by, reason=reason)
+
+
+async def _replay_all(service: str, *, by: str, reason: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    async with _handling(service) as (database, apply):
+        async with database.transaction() as tx:
+            keys = await dead_letter.all_parked(tx)
+        for key in keys:
+            row: dict[str, Any] = {**dict(zip(("topic", "part", "key"), key, strict=True)), "applied": 0, "error": None}
+            try:
+                row["applied"] = await dead_letter.replay(database, apply, key, by=by, reason=reason)
+            except dead_letter.NotParked:
+                continue  # somebody else has replayed it meanwhile
+            except Exception as error:
+                row["error"] = f"{type(error).__name__} {dead_letter.describe(error)}".rstrip()
+            rows.append(row)
+    return rows
+
+
+Apply = Callable[[Transaction, Sequence[LogRecord]], Awaitable[None]]
+
+
+@asynccontextmanager
+async def _handling(service: str) -> AsyncIterator[tuple[Database, Apply]]:
+    """A service's database, and what its handler does with events."""
     database_url(service)
     described: Service[Any] = importlib.import_module(f"services.{service}.__main__").SERVICE
     assert described.handle is not None, "a service with dead letters has a handler"
     async with database_of(service) as database:
-        handle = described.handle(Runtime(described.settings(), database))
-        return await dead_letter.replay(database, apply_with(handle, described.read), key, by=by, reason=reason)
+        yield database, apply_with(described.handle(Runtime(described.settings(), database)), described.read)
 
 
 async def _discard(service: str, topic: str, part: int, seq: int, *, by: str, reason: str) -> None:

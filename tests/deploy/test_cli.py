@@ -191,17 +191,52 @@ async def test_a_replayed_event_has_its_effect_and_frees_its_key(aftercare: Comm
     assert json.loads((await aftercare("dead-letters", "list", "--json")).stdout) == []
 
 
+async def test_after_a_repair_everything_is_replayed_and_what_fails_again_is_told(
+    environment: dict[str, str], tickets_database: Database
+) -> None:
+    record = await parked(tickets_database)
+    async with tickets_database.transaction() as tx:
+        await tx.execute(
+            """
+            INSERT INTO dead_letter (topic, part, seq, epoch, kafka_offset, key, type, event_id, headers, value, error_class, error_text,
+                                     handler_version)
+            SELECT topic, part, seq + 1, epoch, kafka_offset + 1, 'another', type, gen_random_uuid(), headers, 'no event', error_class,
+                   error_text, handler_version FROM dead_letter
+            """
+        )
+        await tx.execute("INSERT INTO parked_key (topic, part, key) SELECT topic, part, 'another' FROM parked_key")
+    replay_all = ("dead-letters", "replay-all", "tickets", "--reason", "disk grown", "--by", "ops", "--json")
+
+    code, said, _ = await run_apart(environment, *replay_all)
+
+    assert code == 1
+    assert [(row["key"], row["applied"], bool(row["error"])) for row in json.loads(said)] == [(record.key, 1, False), ("another", 0, True)]
+    async with tickets_database.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM ticket") == 1
+        assert await tx.fetchval("SELECT array_agg(key) FROM parked_key") == ["another"]
+
+
+async def test_nothing_to_replay_is_no_failure(aftercare: Command, tickets_database: Database) -> None:
+    assert json.loads((await aftercare("dead-letters", "replay-all", "tickets", "--reason", "to be sure", "--json")).stdout) == []
+
+
 async def test_what_is_logged_meanwhile_does_not_get_into_the_json(environment: dict[str, str], tickets_database: Database) -> None:
     record = await parked(tickets_database)
     replay = ("dead-letters", "replay", "tickets", "aftercare.intake", "0", record.key, "--reason", "disk grown", "--json")
 
+    code, said, logged = await run_apart(environment, *replay)
+
+    assert (code, json.loads(said)) == (0, {"applied": 1})
+    assert b"requests_received" in logged
+
+
+async def run_apart(environment: dict[str, str], *arguments: str) -> tuple[int | None, bytes, bytes]:
+    """The command in a process of its own: its exit code, what it said and what it logged."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.cli", *replay), env={**os.environ, **environment}, stdout=PIPE, stderr=PIPE
+        *(sys.executable, "-m", "deploy.cli", *arguments), env={**os.environ, **environment}, stdout=PIPE, stderr=PIPE
     )
     said, logged = await process.communicate()
-
-    assert json.loads(said) == {"applied": 1}
-    assert b"requests_received" in logged
+    return process.returncode, said, logged
 
 
 async def test_a_discarded_event_keeps_who_and_why(aftercare: Command, tickets_database: Database) -> None:
