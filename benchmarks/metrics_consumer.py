@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from benchmarks.figure import Figure
 from benchmarks.lives import Record
 from benchmarks.platform import SERVICES, Part, Platform, running
 from services.metrics.__main__ import BATCH
-from shared.clock import monotonic
 from shared.kafka import KafkaSettings
 
 NAME = "metrics_consumer"
@@ -118,13 +116,9 @@ async def _metrics(bench: Bench, settings: KafkaSettings, count: int, found: Fou
 
 async def _applied(platform: Platform, least: int) -> int:
     """Wait until so many events were applied; how many they are."""
-    deadline = monotonic() + PATIENCE
-    while True:
-        platform.require_alive()
+
+    async def applied() -> int:
         (row,) = await platform.fetch("metrics", "SELECT coalesce(sum(last_seq), 0)::bigint AS seq FROM consumer_part")
-        applied = int(row["seq"])
-        if applied >= least:
-            return applied
-        if monotonic() > deadline:
-            raise TimeoutError(f"{applied} of {least} events were applied after {PATIENCE:.0f} s")
-        await asyncio.sleep(LOOK)
+        return int(row["seq"])
+
+    return await platform.until(applied, lambda seen: seen >= least, patience=PATIENCE, every=LOOK)

@@ -16,8 +16,6 @@ from statistics import median
 from typing import Final
 from uuid import UUID
 
-import asyncpg
-
 from benchmarks import platform
 from benchmarks.bench import UNLIMITED, Bench
 from benchmarks.comparisons import topic_to_table
@@ -163,14 +161,10 @@ async def _service(bench: Bench, kafka: KafkaSettings, count: int, found: Found)
 
 
 async def _measure(running: Platform, count: int, found: Found) -> None:
-    watcher = await asyncpg.connect(running.databases["tickets"])
-    try:
-        await _applied(watcher, running, count * FROM)
-        before = await _applied(watcher, running, 0)
-        with CpuMeter(running.pids) as cpu:
-            after = await _applied(watcher, running, count * TO)
-    finally:
-        await watcher.close()
+    await _applied(running, count * FROM)
+    before = await _applied(running, 0)
+    with CpuMeter(running.pids) as cpu:
+        after = await _applied(running, count * TO)
     events = after - before
     found.rates.append(events / cpu.elapsed)
     found.per_core.append(events / cpu.used[CONSUMER.name])
@@ -179,14 +173,11 @@ async def _measure(running: Platform, count: int, found: Found) -> None:
         found.cpu[name].append(used / events * 1e6)
 
 
-async def _applied(watcher: asyncpg.Connection[asyncpg.Record], running: Platform, least: float) -> int:
+async def _applied(running: Platform, least: float) -> int:
     """Wait until so many events were applied; how many they are."""
-    deadline = monotonic() + PATIENCE
-    while True:
-        running.require_alive()
-        applied = int(await watcher.fetchval("SELECT sum(last_seq)::bigint FROM consumer_part WHERE topic = $1", INTAKE.name))
-        if applied >= least:
-            return applied
-        if monotonic() > deadline:
-            raise TimeoutError(f"{applied:,} events applied, not {least:,.0f}")
-        await asyncio.sleep(LOOK)
+
+    async def applied() -> int:
+        (row,) = await running.fetch("tickets", "SELECT sum(last_seq)::bigint AS seq FROM consumer_part WHERE topic = $1", INTAKE.name)
+        return int(row["seq"])
+
+    return await running.until(applied, lambda seen: seen >= least, patience=PATIENCE, every=LOOK)

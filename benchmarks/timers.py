@@ -7,7 +7,6 @@ the work, as two instances would.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +22,6 @@ from benchmarks.figure import Figure
 from benchmarks.platform import SERVICES, Part, Platform
 from benchmarks.tickets_consumer import requests_received
 from services.tickets.handlers import reception
-from shared.clock import monotonic
 from shared.database import Database
 
 NAME = "timers"
@@ -114,16 +112,12 @@ async def _measure(running: Platform, opened: int, count: int, found: Found) -> 
 
 async def _fired(running: Platform, opened: int, least: float) -> int:
     """Wait until so many timers were fired; how many they are."""
-    deadline = monotonic() + PATIENCE
-    while True:
-        running.require_alive()
+
+    async def fired() -> int:
         ((events,),) = await running.fetch("tickets", _EVENTS)
-        fired = int(events) - opened
-        if fired >= least:
-            return fired
-        if monotonic() > deadline:
-            raise TimeoutError(f"{fired:,} timers were fired, not {least:,.0f}")
-        await asyncio.sleep(LOOK)
+        return int(events) - opened
+
+    return await running.until(fired, lambda seen: seen >= least, patience=PATIENCE, every=LOOK)
 
 
 _DUE: Final = "SELECT count(*) FROM timer WHERE due_at <= now()"

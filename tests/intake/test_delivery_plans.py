@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import Final, cast
 
-import orjson
 import pytest
 
 from services.intake.store import circumstances, notifications
 from shared import clock
 from shared.database import Database, Transaction
+from tests.explaining import Explaining
 
 pytestmark = pytest.mark.postgres
 
@@ -38,26 +37,6 @@ _FILL: Final = (
     SELECT 'AS-joined-' || i, 'AS-' || i FROM generate_series(1, $1::int) i WHERE $2::timestamptz IS NOT NULL
     """,
 )
-
-
-class Explaining:
-    """A transaction that keeps the plan of each question."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-        self.steps: list[dict[str, Any]] = []
-
-    async def fetch(self, query: str, *values: Any) -> list[Any]:
-        """The rows; their plan is kept."""
-        plan = await self._tx.fetchval(f"EXPLAIN (FORMAT JSON) {query}", *values)
-        self.steps += _steps(orjson.loads(plan)[0]["Plan"])
-        return await self._tx.fetch(query, *values)
-
-
-def _steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for below in plan.get("Plans", []):
-        yield from _steps(below)
 
 
 @pytest.mark.parametrize("analysed", [False, True])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -20,6 +19,7 @@ from services.metrics.store import rollups
 from services.metrics.store.rollups import Cut, days_of, pieces_of
 from shared.database import Database, Transaction, to_json
 from shared.errors import Invalid
+from tests.explaining import Explaining
 from tests.metrics.builders import START, numbered, random_history
 from tests.metrics.database import recorded
 from tests.metrics.test_projection_laws import histories
@@ -99,20 +99,6 @@ async def test_what_is_left_in_of_one_dimension_counts_what_its_cells_count(
     assert bool(of_rows) == (values != [])
 
 
-class Explaining:
-    """A transaction that keeps the plan of each question."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-        self.plans: list[str] = []
-
-    async def fetch(self, query: str, *values: Any) -> list[Any]:
-        """The rows; their plan is kept."""
-        plan = await self._tx.fetch(f"EXPLAIN {query}", *values)
-        self.plans.append("\n".join(row[0] for row in plan))
-        return await self._tx.fetch(query, *values)
-
-
 @pytest.mark.postgres
 @pytest.mark.parametrize("cut", [Cut(), Cut(("agent",)), Cut((), {"agent": ["a"]}), Cut(("agent", "type"))])
 async def test_of_years_of_figures_those_rows_are_read_that_are_asked_for(metrics_database: Database, cut: Cut) -> None:
@@ -146,7 +132,7 @@ async def test_of_years_of_figures_those_rows_are_read_that_are_asked_for(metric
     assert len(found) == 30
     assert explaining.plans
     for plan in explaining.plans:
-        (condition,) = re.findall(r"Index Cond: (.*)", plan)
+        (condition,) = [step["Index Cond"] for step in plan if "Index Cond" in step]
         assert "bucket >= p.first" in condition, plan
         assert "bucket < p.until" in condition, plan
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final, cast
+from typing import Final, cast
 
-import orjson
 import pytest
 
 from services.tickets.store import assignments, passing, queues
 from shared.database import Database, Transaction
 from shared.timers import Timer
+from tests.explaining import Explaining
 from tests.tickets.builders import DAY, NOON, request_received
 from tests.tickets.observation import take_in
 from tests.tickets.staffing import add_agent, add_team
@@ -29,24 +28,6 @@ SELECT n, n, 1, CASE WHEN done THEN 'closed' WHEN waits THEN 'new' ELSE 'in_prog
 """
 
 
-class Explaining:
-    """A transaction that keeps the plan of each question."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-        self.plans: list[list[dict[str, Any]]] = []
-
-    async def fetch(self, query: str, *values: Any) -> list[Any]:
-        """The rows; their plan is kept."""
-        plan = await self._tx.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
-        self.plans.append(list(_steps(orjson.loads(plan)[0]["Plan"])))
-        return await self._tx.fetch(query, *values)
-
-    async def fetchrow(self, query: str, *values: Any) -> Any:
-        """The first row."""
-        return await self._tx.fetchrow(query, *values)
-
-
 async def test_queues_and_loads_are_read_from_their_indexes(tickets_database: Database) -> None:
     for team in range(5):
         await add_team(tickets_database, f"team-{team}")
@@ -55,7 +36,7 @@ async def test_queues_and_loads_are_read_from_their_indexes(tickets_database: Da
         await tx.execute(_FILL, MANY, NOON)
     async with tickets_database.transaction() as tx:
         await tx.execute("ANALYZE ticket")
-        asked = Explaining(tx)
+        asked = Explaining(tx, analyse=True)
         asking = cast(Transaction, asked)
 
         first = await queues.waiting(asking, "team-1", after=None, limit=50)
@@ -78,18 +59,12 @@ async def test_queues_and_loads_are_read_from_their_indexes(tickets_database: Da
     assert not any("Sort" in found for found in kinds[:2]), "the index has the order in which the queue is handed out"
 
 
-def _steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", []):
-        yield from _steps(inner)
-
-
 async def test_what_is_due_is_looked_up_by_key_while_nothing_is_known_of_the_tables(tickets_database: Database) -> None:
     await take_in(tickets_database, *(request_received() for _ in range(200)))
     async with tickets_database.transaction() as tx:
         await tx.execute("DELETE FROM pg_statistic WHERE starelid IN ('sla_clock'::regclass, 'ticket'::regclass, 'timer'::regclass)")
         due = [Timer(*row) for row in await tx.fetch("SELECT kind, subject, gen, due_at FROM timer WHERE kind = 'first_response'")]
-        asked = Explaining(tx)
+        asked = Explaining(tx, analyse=True)
 
         watched = await passing.load(cast(Transaction, asked), due, NOON - DAY)
 
