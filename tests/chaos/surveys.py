@@ -25,7 +25,7 @@ class Surveys:
     """Reads the mail until cancelled."""
 
     def __init__(self, mailbox: Mailbox, caller: Caller, ledger: Ledger, random: Random, *, late_until: float) -> None:
-        """``late_until``: nobody waits longer (monotonic) for a survey to expire, but the first who does: without him the run proves less."""
+        """``late_until``: nobody waits longer (monotonic) for a survey to expire; the first who can does, or a run proves less."""
         self._late_until = late_until
         self._mailbox = mailbox
         self._caller = caller
