@@ -114,11 +114,12 @@ def _run(chosen: Sequence[Benchmark], rounds: int, *, quick: bool, order: Sequen
 
 
 def _measure(benchmark: Benchmark, bench: Bench, console: Console) -> list[report.Entry]:
-    began_at = monotonic()
+    pace, began_at = machine.pace(), monotonic()
     figures = asyncio.run(benchmark.run(bench))
-    console.print(f"[bold]{benchmark.NAME}[/] measured in {monotonic() - began_at:.0f} s", highlight=False)
+    took, paces = monotonic() - began_at, (pace, machine.pace())
+    console.print(f"[bold]{benchmark.NAME}[/] measured in {took:.0f} s; pace {report.in_words(paces)}", highlight=False)
     now = real_now().isoformat(timespec="seconds")
-    return [report.Entry(benchmark.NAME, now, bench.quick, figure) for figure in figures]
+    return [report.Entry(benchmark.NAME, now, bench.quick, paces, figure) for figure in figures]
 
 
 def _teller(console: Console, update: Teller, name: str) -> Teller:

@@ -45,7 +45,7 @@ class Found:
     cpu: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Microseconds of the server and PostgreSQL for each accepted request."""
     cores: dict[str, list[dict[str, float]]] = field(default_factory=lambda: defaultdict(list))
-    """How much of a core each part kept busy, by way."""
+    """How much of a core each part kept busy, by way; `half` is the platform at half of its maximum."""
     generator: list[float] = field(default_factory=list)
     """Microseconds of the load generator for each request to the bare minimum."""
     refused: list[float] = field(default_factory=list)
@@ -83,10 +83,12 @@ async def _platform(bench: Bench, platform: Platform, found: Found, turn: int) -
     await platform.settle(timeout=900)
     half, number = most.rate / 2, warm.sent + most.sent + 8_000
     bench.say(f"round {turn + 1}: {half:.0f} requests/s at intended times, {seconds:.0f} s")
-    calm = await load.run(Load(url, calls, seconds, rate=half, connections=256, first_number=number))
+    with CpuMeter(platform.pids) as calm_cpu:
+        calm = await load.run(Load(url, calls, seconds, rate=half, connections=256, first_number=number))
     await platform.settle(timeout=900)
     found.rates["platform"].append(most.rate)
     found.cores["platform"].append(_by_part(platform, cpu.cores) | {"load generator": most.cpu / cpu.elapsed})
+    found.cores["half"].append(_by_part(platform, calm_cpu.cores) | {"load generator": calm.cpu / calm_cpu.elapsed})
     found.refused.append(most.failed / most.sent * 100)
     found.failures += most.failures
     found.half.append(half)
@@ -159,7 +161,8 @@ def _figures(found: Found) -> list[Figure]:
             "ms",
             beside=f"at {median(found.half):,.0f} requests/s",
             target="< 100 ms",
-            bound=f"two commits with fsync, and whoever else is on the core; not accepted: {in_words(found.failures_at_half)}",
+            bound=f"two commits with fsync, and whoever else is on the core: {busy(found.cores['half'])};"
+            f" not accepted: {in_words(found.failures_at_half)}",
         ),
         Figure.of(
             "not accepted at the maximum",

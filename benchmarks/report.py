@@ -29,18 +29,21 @@ class Entry:
     benchmark: str
     measured_at: str
     is_quick: bool
+    pace: tuple[float, ...]
+    """`machine.pace` before the benchmark and after it; none of a figure of a release that did not look."""
     figure: Figure
 
     def as_json(self) -> dict[str, Any]:
         """Flat, for machines."""
-        return {**asdict(self.figure), "benchmark": self.benchmark, "measured_at": self.measured_at, "quick": self.is_quick}
+        told = {"benchmark": self.benchmark, "measured_at": self.measured_at, "quick": self.is_quick, "pace": self.pace}
+        return {**asdict(self.figure), **told}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Entry:
         """The opposite of `as_json`."""
         values = {field.name: data[field.name] for field in fields(Figure)}
         values["spread"] = None if values["spread"] is None else tuple(values["spread"])
-        return cls(data["benchmark"], data["measured_at"], data["quick"], Figure(**values))
+        return cls(data["benchmark"], data["measured_at"], data["quick"], tuple(data.get("pace", ())), Figure(**values))
 
 
 def keep(new: Sequence[Entry], order: Sequence[str], machine: Machine, folder: Path = RESULTS) -> list[Entry]:
@@ -77,11 +80,12 @@ def markdown(entries: Sequence[Entry], machine: Machine) -> str:
     facts = "\n".join(f"| {name} | {value} |" for name, value in machine.facts)
     head = (
         "# Aftercare beside its limits\n\nMade by `make bench`; what each figure means is in [README.md](../README.md). A run of some"
-        " benchmarks replaces their figures only:\neach says when it was measured (UTC), and the machine is as the last run found it.\n"
+        " benchmarks replaces their figures only:\neach says when it was measured (UTC) and at which pace of the machine: seconds of ten"
+        " million additions in a loop of Python, before and after.\n"
     )
     table = [
-        "| what | value | spread | beside | ratio | target | reached | what bounds it | measured |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| what | value | spread | beside | ratio | target | reached | what bounds it | measured | pace |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     table += [_row(entry) for entry in entries]
     picture = "![All figures with a target](figures.svg)\n"
@@ -93,8 +97,14 @@ def _row(entry: Entry) -> str:
     reached = "" if not figure.target else "yes" if figure.ok else "**no**"
     what = figure.what + (" (quick)" if entry.is_quick else "")
     measured = f"{datetime.fromisoformat(entry.measured_at).astimezone(UTC):%Y-%m-%d %H:%M}"
-    cells = [what, _value(figure), _spread(figure), _beside(figure), _ratio(figure), figure.target, reached, figure.bound, measured]
+    told = [what, _value(figure), _spread(figure), _beside(figure), _ratio(figure), figure.target, reached, figure.bound]
+    cells = [*told, measured, in_words(entry.pace)]
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def in_words(pace: Sequence[float]) -> str:
+    """For people: `0.57, then 0.61 s`."""
+    return f"{', then '.join(f'{seconds:.2f}' for seconds in pace)} s" if pace else ""
 
 
 def number(value: float) -> str:

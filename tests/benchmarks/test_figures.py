@@ -64,7 +64,8 @@ def test_a_percentile_is_never_less_than_its_share_says() -> None:
 
 def test_a_partial_run_replaces_its_own_figures_only(tmp_path: Path) -> None:
     def entry(benchmark: str, value: float) -> Entry:
-        return Entry(benchmark, "2026-11-25T18:00:00+00:00", False, Figure.of(f"{benchmark} figure", [value], "/s", target=">= 5 /s"))
+        figure = Figure.of(f"{benchmark} figure", [value], "/s", target=">= 5 /s")
+        return Entry(benchmark, "2026-11-25T18:00:00+00:00", False, (0.5, 0.75), figure)
 
     keep([entry("accept", 1.0), entry("relay", 6.0)], ["accept", "relay"], MACHINE, tmp_path)
     keep([entry("accept", 7.0)], ["accept", "relay"], MACHINE, tmp_path)
@@ -78,15 +79,16 @@ def test_a_partial_run_replaces_its_own_figures_only(tmp_path: Path) -> None:
     assert "accept figure" in (tmp_path / "figures.svg").read_text()
 
 
-def test_a_figure_says_when_it_was_measured(tmp_path: Path) -> None:
-    early = Entry("accept", "2026-11-25T20:00:00+02:00", False, Figure.of("early figure", [1.0], "/s"))
-    late = Entry("relay", "2026-11-26T09:30:00+00:00", False, Figure.of("late figure", [1.0], "/s"))
+def test_a_figure_says_when_it_was_measured_and_at_which_pace_of_the_machine(tmp_path: Path) -> None:
+    early = Entry("accept", "2026-11-25T20:00:00+02:00", False, (), Figure.of("early figure", [1.0], "/s"))
+    late = Entry("relay", "2026-11-26T09:30:00+00:00", False, (0.5, 0.754), Figure.of("late figure", [1.0], "/s"))
 
     keep([early], ["accept", "relay"], MACHINE, tmp_path)
     keep([late], ["accept", "relay"], MACHINE, tmp_path)
 
     rows = [line for line in (tmp_path / "results.md").read_text().splitlines() if "figure |" in line]
-    assert [row.rsplit(" | ", 1)[1] for row in rows] == ["2026-11-25 18:00 |", "2026-11-26 09:30 |"]
+    assert [row.split(" | ")[-2:] for row in rows] == [["2026-11-25 18:00", " |"], ["2026-11-26 09:30", "0.50, then 0.75 s |"]]
+    assert [figure["pace"] for figure in json.loads((tmp_path / "figures.json").read_text())] == [[], [0.5, 0.754]]
 
 
 def test_the_report_names_the_settings_that_make_run_does_not_have() -> None:
