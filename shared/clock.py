@@ -88,13 +88,14 @@ def now() -> datetime:
 def sql_now() -> str:
     """The SQL expression for business time by the database's clock; what decides whether a timer is due.
 
-    ``clock_timestamp()`` rather than ``now()``: a consumer that held a transaction open must not see an old time.
+    When the statement began: ``now()`` is an old time in a transaction that was held open; ``clock_timestamp()`` differs from row to row,
+    so that PostgreSQL looks at every row where an index would have told.
     """
     clock = business_clock()
     if clock is None:
-        return "clock_timestamp()"
+        return "statement_timestamp()"
     real, business = clock.real_start.isoformat(), clock.business_start.isoformat()
-    return f"(timestamptz '{business}' + (clock_timestamp() - timestamptz '{real}') * {clock.rate!r}::float8)"
+    return f"(timestamptz '{business}' + (statement_timestamp() - timestamptz '{real}') * {clock.rate!r}::float8)"
 
 
 def monotonic() -> float:

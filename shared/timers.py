@@ -94,6 +94,22 @@ async def cancel(tx: Transaction, kind_subjects: Sequence[tuple[str, str]]) -> N
     )
 
 
+async def due(tx: Transaction, limit: int, skip: int = 0) -> list[Timer]:
+    """What is due, the longest waiting first. What is not due is not looked at, however much there is."""
+    rows = await tx.fetch(
+        f"SELECT kind, subject, gen, due_at FROM timer WHERE due_at <= {clock.sql_now()} ORDER BY due_at LIMIT $1 OFFSET $2", limit, skip
+    )
+    return [Timer(*row) for row in rows]
+
+
+async def seconds_to_next(tx: Transaction) -> float | None:
+    """Seconds of business time until the next one that is not due yet becomes so; None when there is none."""
+    seconds: float | None = await tx.fetchval(
+        f"SELECT extract(epoch FROM min(due_at) - {clock.sql_now()})::float8 FROM timer WHERE due_at > {clock.sql_now()}"
+    )
+    return seconds
+
+
 class TimerLoop:
     """Fires what is due, until it is stopped. Any number of them may run."""
 
@@ -167,12 +183,7 @@ class TimerLoop:
         now = clock.monotonic()
         self._aside = {key: until for key, until in self._aside.items() if until > now}
         async with self._database.transaction() as tx:
-            rows = await tx.fetch(
-                f"SELECT kind, subject, gen, due_at FROM timer WHERE due_at <= {clock.sql_now()} ORDER BY due_at LIMIT $1 OFFSET $2",
-                self._batch + len(self._aside),
-                skip,
-            )
-        found = [Timer(*row) for row in rows]
+            found = await due(tx, self._batch + len(self._aside), skip)
         return [timer for timer in found if _key(timer) not in self._aside] if self._aside else found
 
     async def _fire(self, candidates: Sequence[Timer]) -> int:
@@ -186,9 +197,7 @@ class TimerLoop:
     async def _until_next(self) -> float:
         """Seconds to sleep: to the next due time, at most one poll. What is due but held by somebody else is looked at after a poll."""
         async with self._database.transaction() as tx:
-            seconds = await tx.fetchval(
-                f"SELECT extract(epoch FROM min(due_at) - {clock.sql_now()})::float8 FROM timer WHERE due_at > {clock.sql_now()}"
-            )
+            seconds = await seconds_to_next(tx)
         business = clock.business_clock()
         return self._poll if seconds is None else min(self._poll, max(0.01, seconds / (business.rate if business else 1.0)))
 

@@ -25,11 +25,28 @@ class Explaining:
         """Those of all plans."""
         return [step for plan in self.plans for step in plan]
 
+    @property
+    def looked_at(self) -> int:
+        """How many rows of tables and indexes were read, those included that did not fit; of questions that were analysed."""
+        return sum(
+            round((step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"])
+            for step in self.steps
+            if "Relation Name" in step
+        )
+
     async def fetch(self, query: str, *values: Any) -> list[Any]:
         """The rows; their plan is kept."""
+        await self._keep_plan(query, values)
+        return await self._tx.fetch(query, *values)
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        """The one value; its plan is kept."""
+        await self._keep_plan(query, values)
+        return await self._tx.fetchval(query, *values)
+
+    async def _keep_plan(self, query: str, values: tuple[Any, ...]) -> None:
         plan = await self._tx.fetchval(f"{self._explain} {query}", *values)
         self.plans.append(list(_steps(orjson.loads(plan)[0]["Plan"])))
-        return await self._tx.fetch(query, *values)
 
     async def fetchrow(self, query: str, *values: Any) -> Any:
         """The first row."""

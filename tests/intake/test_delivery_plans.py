@@ -62,3 +62,19 @@ async def test_what_is_due_is_claimed_and_judged_by_key(intake_database: Databas
     read = {step["Relation Name"] for step in asked.steps if step["Node Type"] in ("Index Scan", "Index Only Scan", "Bitmap Heap Scan")}
     assert read >= {"customer", "notification", "ticket_copy", "ticket_alias"}
     assert [step["Relation Name"] for step in asked.steps if step["Node Type"] == "Seq Scan" and step["Relation Name"] in read] == []
+
+
+async def test_looking_for_what_is_due_reads_nothing_of_what_waits(intake_database: Database) -> None:
+    now = clock.real_now()
+    async with intake_database.transaction() as tx:
+        for statement in _FILL:
+            await tx.execute(statement, MANY, now + timedelta(minutes=1))
+        await tx.execute("ANALYZE notification")
+        asked = Explaining(tx, analyse=True)
+
+        assert not await notifications.is_due(cast(Transaction, asked))
+
+        await tx.execute("UPDATE notification SET next_attempt_at = $1 WHERE ticket_number = 'AS-7'", now - timedelta(minutes=1))
+        assert await notifications.is_due(cast(Transaction, asked))
+
+    assert asked.looked_at == 1

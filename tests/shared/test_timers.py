@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
 from shared import clock, timers
 from shared.database import Database, Transaction
 from shared.timers import Timer, TimerLoop, TimerSpec
+from tests.explaining import Explaining
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.postgres
@@ -66,6 +68,22 @@ async def test_what_is_due_is_fired_and_what_is_not_stays(reader_database: Datab
 
     assert await fired(reader_database) == ["a"]
     assert await left(reader_database) == 1
+
+
+async def test_looking_for_what_is_due_reads_nothing_of_what_is_not(reader_database: Database) -> None:
+    soon = clock.now() + timedelta(hours=1)
+    await armed(reader_database, *(Timer("close", f"s{number}", 1, soon + timedelta(seconds=number)) for number in range(5_000)))
+
+    async with reader_database.transaction() as tx:
+        await tx.execute("ANALYZE timer")
+        asked = Explaining(tx, analyse=True)
+        found = await timers.due(cast(Transaction, asked), 1_000)
+        seconds = await timers.seconds_to_next(cast(Transaction, asked))
+
+    assert found == []
+    assert seconds == pytest.approx(3_600, abs=100)
+    # of both questions: the next one
+    assert asked.looked_at == 1
 
 
 async def test_several_instances_fire_each_deadline_once(reader_database: Database) -> None:
