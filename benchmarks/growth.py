@@ -1,4 +1,5 @@
-"""What one more ticket, event or row costs when there are many of what the platform grows with: tickets, agents, events, partitions.
+"""What one more ticket, event, row or look costs when there are many of what the platform grows with: tickets, agents, events, partitions,
+deadlines.
 
 Each is measured small and large with the services' own handlers on their own databases, in this process, which looks for garbage as seldom
 as they do; CPU is that of this process and of PostgreSQL together. A ratio of 1 means that the cost does not grow with the size. So that it
@@ -26,15 +27,16 @@ from services.metrics import handlers as metrics
 from services.metrics.reduction import read
 from services.tickets.handlers import reception, staff
 from services.tickets.store.staff import AGENT, TEAM, AgentRecord, TeamRecord
-from shared import clock, garbage
+from shared import clock, garbage, timers
 from shared.database import Database
 from shared.events import REGISTRY
 from shared.events.intake import RequestReceived
 from shared.events.topics import PARTITIONS
 from shared.relay import Relay
+from shared.timers import Timer
 
 NAME = "growth"
-ABOUT = "CPU of one more ticket, event, row when there are many tickets, agents, events, partitions, beside few"
+ABOUT = "CPU of one more ticket, event, row, look when there are many tickets, agents, events, partitions, deadlines, beside few"
 
 AT_ONCE: Final = 200
 """Requests that one transaction takes in."""
@@ -89,12 +91,15 @@ async def run(bench: Bench) -> list[Figure]:
     agents = f"of {AT_ONCE} tickets at once: each of the team is locked, read and looked at"
     again = "sums by hour and day: rows that more events touch again"
     each = "a batch and an acknowledgement for each partition of a round"
+    deadlines = bench.count(300_000, 5_000)
+    nothing = "two questions to an index, once a second in each process with timers"
     tickets, logged = bench.count(100_000, 5_000), (bench.count(20_000, 4_000), bench.count(300_000, 12_000))
     kinds = [
         Growth("opening a ticket", "tickets there already", 1_000, tickets, _beside_tickets, "index pages: the logarithm of the number"),
         Growth("opening a ticket and giving it to one of a team", "agents", 10, bench.count(1_000, 100), _given_to, agents),
         Growth("recording an event", "events in the log", *logged, _recorded, again),
         Growth("carrying a row", "partitions", 1, PARTITIONS, _carried, each),
+        Growth("looking for deadlines that are due", "that are not", 1_000, deadlines, _looked, nothing),
     ]
     with _garbage_as_in_services():
         for turn in range(bench.rounds):
@@ -236,4 +241,21 @@ async def _carried(bench: Bench, partitions: int) -> float:
                     carried += (await relay.round()).rows
         finally:
             await relay.close()
+    return took[0]
+
+
+# ------------------------------------------------------------------ deadlines
+
+
+async def _looked(bench: Bench, number: int) -> float:
+    """CPU of a look that finds nothing due and asks when something will be."""
+    count, tomorrow = bench.count(2_000, 200), clock.now() + timedelta(days=1)
+    async with bench.database("tickets") as database:
+        async with database.transaction() as tx:
+            await timers.arm_first(tx, [Timer("close", str(place), 1, tomorrow + timedelta(seconds=place)) for place in range(number)])
+        await _tidied(database)
+        async with database.transaction() as tx, _cost(bench, count) as took:
+            for _ in range(count):
+                if await timers.due(tx, timers.BATCH) or await timers.seconds_to_next(tx) is None:
+                    raise RuntimeError("something is due, or nothing will be")
     return took[0]
