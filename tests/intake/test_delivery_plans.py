@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import pytest
 
-from services.intake.store import circumstances, notifications
+from services.intake.store import budget, circumstances, notifications
 from shared import clock
 from shared.database import Database, Transaction
 from tests.explaining import Explaining
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.postgres
 
 MANY: Final = 4_000
 DUE: Final = 50
-_TABLES: Final = "customer, notification, ticket_copy, ticket_alias"
+_TABLES: Final = "customer, notification, ticket_copy, ticket_alias, budget_use"
 _FILL: Final = (
     """
     INSERT INTO customer (customer_id, survivor_id, locale, registered_at)
@@ -35,6 +35,10 @@ _FILL: Final = (
     """
     INSERT INTO ticket_alias (reference, number)
     SELECT 'AS-joined-' || i, 'AS-' || i FROM generate_series(1, $1::int) i WHERE $2::timestamptz IS NOT NULL
+    """,
+    """
+    INSERT INTO budget_use (event_id, claimed_until, key, at)
+    SELECT md5('event ' || i)::uuid, $2, 'email:' || i || '@example.com', $2 FROM generate_series(1, $1::int) i
     """,
 )
 
@@ -57,11 +61,14 @@ async def test_what_is_due_is_claimed_and_judged_by_key(intake_database: Databas
         placed = await circumstances.place(asking, due)
         await circumstances.overtaken(asking, due)
         addressees = await circumstances.addressees(asking, {notification.customer_id for notification in due})
+        used = await budget.used(asking, [f"email:{number}@example.com" for number in range(1, DUE + 1)], now - timedelta(days=1))
 
-    assert len(due) == len(placed.known) == len(addressees) == DUE
+    assert len(due) == len(placed.known) == len(addressees) == len(used) == DUE
     read = {step["Relation Name"] for step in asked.steps if step["Node Type"] in ("Index Scan", "Index Only Scan", "Bitmap Heap Scan")}
-    assert read >= {"customer", "notification", "ticket_copy", "ticket_alias"}
+    assert read >= {"customer", "notification", "ticket_copy", "ticket_alias", "budget_use"}
     assert [step["Relation Name"] for step in asked.steps if step["Node Type"] == "Seq Scan" and step["Relation Name"] in read] == []
+    # by address, not all of the day
+    assert {name for step in asked.steps if (name := step.get("Index Name", "")).startswith("budget_use")} == {"budget_use_of"}
 
 
 async def test_looking_for_what_is_due_reads_nothing_of_what_waits(intake_database: Database) -> None:

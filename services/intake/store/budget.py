@@ -28,7 +28,15 @@ async def lock(tx: Transaction, keys: Collection[str]) -> None:
 
 async def used(tx: Transaction, keys: Collection[str], since: datetime) -> Mapping[str, Sequence[datetime]]:
     """When automatic messages left, or may have left, for these addresses."""
-    rows = await tx.fetch("SELECT key, at FROM budget_use WHERE key = ANY($1::text[]) AND at > $2", list(keys), since)
+    # OFFSET 0: each is looked up by its key; of a few thousand the planner would rather read all of the day
+    rows = await tx.fetch(
+        """
+        SELECT u.key, u.at
+          FROM unnest($1::text[]) k(key) CROSS JOIN LATERAL (SELECT key, at FROM budget_use WHERE key = k.key AND at > $2 OFFSET 0) u
+        """,
+        list(keys),
+        since,
+    )
     found: dict[str, list[datetime]] = defaultdict(list)
     for row in rows:
         found[row["key"]].append(row["at"])
