@@ -75,7 +75,7 @@ async def known_of(tx: Transaction, identities: Iterable[Identity], customer_ids
     """All that decides whom these identities recognise, and who answers for these customers.
 
     Of each identity two holders are enough, and two who have proven it: an identity that two customers share recognises nobody. LIMIT and
-    OFFSET make PostgreSQL look each one up by its index; left to itself it takes arrays for long or tables for short, and reads them whole.
+    OFFSET make PostgreSQL look each one up by its index; left to itself it thinks that arrays are long, and reads whole tables.
     """
     shown = sorted(set(identities), key=_PLACE)
     asked = set(customer_ids)
@@ -93,8 +93,7 @@ async def known_of(tx: Transaction, identities: Iterable[Identity], customer_ids
                  (SELECT i.customer_id FROM customer_identity i
                    WHERE i.scheme = s.scheme AND i.value = s.value AND i.stands_in IS NOT NULL)) h
                 UNION
-               SELECT c.survivor_id, c.customer_id
-                 FROM unnest($3::uuid[]) w(id) CROSS JOIN LATERAL (SELECT * FROM customer WHERE customer_id = w.id OFFSET 0) c)
+               SELECT survivor_id, customer_id FROM customer WHERE customer_id = ANY($3::uuid[]))
         SELECT h.asked, c.customer_id, c.locale, c.name IS NOT NULL AS is_named, i.scheme, i.value, i.address, i.matches, i.evidence,
                i.verified_at IS NOT NULL AS is_verified, i.stands_in, d.shared
           FROM holder h

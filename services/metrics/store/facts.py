@@ -9,13 +9,13 @@ from shared.database import Transaction
 
 
 async def load(tx: Transaction, version: int, subjects: Iterable[Subject]) -> dict[Subject, Facts]:
-    """What is known about the subjects, locked in one order."""
+    """What is known about the subjects, locked."""
     wanted = sorted(subjects)
-    # OFFSET 0: each is looked up by its key; the planner would rather read all facts there are, since they have the order of the locks
     rows = await tx.fetch(
         """
-        SELECT f.* FROM unnest($2::text[], $3::text[]) w(kind, id) CROSS JOIN LATERAL (
-          SELECT kind, id, facts FROM fact WHERE (projection_version, kind, id) = ($1, w.kind, w.id) OFFSET 0 FOR UPDATE) f
+        SELECT kind, id, facts FROM fact
+         WHERE projection_version = $1 AND (kind, id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+         ORDER BY kind, id FOR UPDATE
         """,
         version,
         [subject.kind for subject in wanted],
@@ -34,10 +34,8 @@ async def save(tx: Transaction, version: int, known: Mapping[Subject, Facts], ch
     if old:
         await tx.execute(
             """
-            UPDATE fact f SET facts = u.facts
-              FROM unnest($2::text[], $3::text[], $4::text[]) u(kind, id, facts) CROSS JOIN LATERAL (
-                   SELECT ctid AS place FROM fact WHERE (projection_version, kind, id) = ($1, u.kind, u.id) OFFSET 0) held
-             WHERE f.ctid = held.place
+            UPDATE fact f SET facts = u.facts FROM unnest($2::text[], $3::text[], $4::text[]) u(kind, id, facts)
+             WHERE (f.projection_version, f.kind, f.id) = ($1, u.kind, u.id)
             """,
             version,
             [subject.kind for subject in old],

@@ -1,8 +1,4 @@
-"""Counts as documents: added to by writers, summed for answers. Rollups by one dimension at most, cells by all of them at once.
-
-Writers look each row up by its key (OFFSET 0), and write it where it was found: of a table that nobody has analysed yet, as in the first
-minutes of a database, the planner would read all rows for each batch.
-"""
+"""Counts as documents: added to by writers, summed for answers. Rollups by one dimension at most, cells by all of them at once."""
 
 from __future__ import annotations
 
@@ -19,6 +15,7 @@ from shared.database import Transaction, from_json, to_json
 from shared.errors import Invalid
 
 _CELL: Final = ", ".join(DIMENSIONS)
+_OF_CELL: Final = ", ".join(f"c.{name}" for name in DIMENSIONS)
 _OF_OTHER: Final = ", ".join(f"u.{name}" for name in DIMENSIONS)
 _LOCK: Final = 0x6B706963
 """Advisory lock of whoever adds to the counts of a generation: a sum is read and written again, one writer after the other."""
@@ -38,11 +35,10 @@ async def add(tx: Transaction, version: int, deltas: Mapping[RowKey, Counts]) ->
     await _lock(tx, version)
     told = {key: apart(counts) for key, counts in deltas.items()}
     held = await tx.fetch(
-        f"""
-        SELECT r.*
-          FROM unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::boolean[]) u(dimension, value, span, bucket, is_long)
-         CROSS JOIN LATERAL (SELECT dimension, value, span, bucket, counts, CASE WHEN is_long THEN durations END AS durations
-                               FROM kpi_rollup WHERE {_THAT_ROLLUP} OFFSET 0) r
+        """
+        SELECT dimension, value, span, bucket, counts, CASE WHEN is_long THEN durations END AS durations FROM kpi_rollup
+          JOIN unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::boolean[]) wanted(dimension, value, span, bucket, is_long)
+         USING (dimension, value, span, bucket) WHERE projection_version = $1
         """,
         version,
         *(list(values) for values in zip(*deltas, strict=True)),
@@ -53,18 +49,16 @@ async def add(tx: Transaction, version: int, deltas: Mapping[RowKey, Counts]) ->
         key: tuple(_document(document, more) for document, more in zip(before.get(key, (None, None)), parts, strict=True))
         for key, parts in told.items()
     }
-    await _write(tx, version, "kpi_rollup", ROLLUP, _UPDATE_ROLLUPS, documents, before.keys())
+    update = """
+        UPDATE kpi_rollup r SET (counts, durations) = (coalesce(u.counts, r.counts), coalesce(u.durations, r.durations))
+          FROM unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::json[], $7::json[])
+               u(dimension, value, span, bucket, counts, durations)
+         WHERE projection_version = $1 AND (r.dimension, r.value, r.span, r.bucket) = (u.dimension, u.value, u.span, u.bucket)
+    """
+    await _write(tx, version, "kpi_rollup", ROLLUP, update, documents, before.keys())
 
 
 ROLLUP: Final = (*RowKey._fields, "counts", "durations")
-_THAT_ROLLUP: Final = "(projection_version, dimension, value, span, bucket) = ($1, u.dimension, u.value, u.span, u.bucket)"
-_UPDATE_ROLLUPS: Final = f"""
-    UPDATE kpi_rollup r SET (counts, durations) = (coalesce(u.counts, r.counts), coalesce(u.durations, r.durations))
-      FROM unnest($2::text[], $3::text[], $4::smallint[], $5::integer[], $6::json[], $7::json[])
-           u(dimension, value, span, bucket, counts, durations)
-     CROSS JOIN LATERAL (SELECT ctid AS place FROM kpi_rollup WHERE {_THAT_ROLLUP} OFFSET 0) held
-     WHERE r.ctid = held.place
-"""
 
 
 async def add_cells(tx: Transaction, version: int, deltas: Mapping[CellKey, Counts]) -> None:
@@ -75,8 +69,8 @@ async def add_cells(tx: Transaction, version: int, deltas: Mapping[CellKey, Coun
     flat = {(bucket, *dimensions): counts for (bucket, dimensions), counts in deltas.items()}
     held = await tx.fetch(
         f"""
-        SELECT c.* FROM unnest({_ARRAYS}) u(bucket, {_CELL})
-         CROSS JOIN LATERAL (SELECT bucket, {_CELL}, counts FROM kpi_cell WHERE {_THAT_CELL} OFFSET 0) c
+        SELECT bucket, {_CELL}, counts FROM kpi_cell JOIN unnest({_ARRAYS}) wanted(bucket, {_CELL}) USING (bucket, {_CELL})
+         WHERE projection_version = $1
         """,
         version,
         *(list(values) for values in zip(*flat, strict=True)),
@@ -86,11 +80,9 @@ async def add_cells(tx: Transaction, version: int, deltas: Mapping[CellKey, Coun
 
 
 _ARRAYS: Final = "$2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]"
-_THAT_CELL: Final = f"(projection_version, bucket, {_CELL}) = ($1, u.bucket, {_OF_OTHER})"
 _UPDATE_CELLS: Final = f"""
     UPDATE kpi_cell c SET counts = u.counts FROM unnest({_ARRAYS}, $9::json[]) u(bucket, {_CELL}, counts)
-     CROSS JOIN LATERAL (SELECT ctid AS place FROM kpi_cell WHERE {_THAT_CELL} OFFSET 0) held
-     WHERE c.ctid = held.place
+     WHERE projection_version = $1 AND (c.bucket, {_OF_CELL}) = (u.bucket, {_OF_OTHER})
 """
 
 
