@@ -3,11 +3,18 @@
 import json
 import random
 import socket
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 OURS = range(15_000, 30_000)
 """Below the range from which systems take the ports of outgoing connections, so that a remembered port stays free."""
+
+_CHANCE: Final = random.SystemRandom()
+"""Not the one that whoever repeats a run sows: two that run beside each other would draw the same ports."""
+_given: Final[deque[int]] = deque(maxlen=1_000)
+"""Ports that were given out last: nobody may listen on them yet."""
 
 
 class PortTaken(Exception):
@@ -35,10 +42,11 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port that nobody listens on, and that was not given to anybody a moment ago."""
     while True:
-        port = random.choice(OURS)
-        if is_free(port):
+        port = _CHANCE.choice(OURS)
+        if port not in _given and is_free(port):
+            _given.append(port)
             return port
 
 

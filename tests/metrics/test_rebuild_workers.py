@@ -101,7 +101,8 @@ async def test_a_worker_that_is_killed_fails_the_rebuild_and_the_old_figures_sta
     await recorded(metrics_database, [entries])
 
     def kill_one(_read: int, _all: int) -> None:
-        _children()[0].kill()
+        for child in _children()[:1]:  # the other one may tell of a piece after both have ended
+            child.kill()
 
     with pytest.raises(RebuildRefused, match=r"worker process \d+ was ended by SIGKILL"):
         await rebuild(metrics_database, kill_one, processes=2)
