@@ -44,13 +44,13 @@ class Explaining:
         await self._keep_plan(query, values)
         return await self._tx.fetchval(query, *values)
 
-    async def _keep_plan(self, query: str, values: tuple[Any, ...]) -> None:
-        plan = await self._tx.fetchval(f"{self._explain} {query}", *values)
-        self.plans.append(list(_steps(orjson.loads(plan)[0]["Plan"])))
-
     async def fetchrow(self, query: str, *values: Any) -> Any:
         """The first row."""
         return await self._tx.fetchrow(query, *values)
+
+    async def _keep_plan(self, query: str, values: tuple[Any, ...]) -> None:
+        plan = await self._tx.fetchval(f"{self._explain} {query}", *values)
+        self.plans.append(list(_steps(orjson.loads(plan)[0]["Plan"])))
 
 
 def _steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

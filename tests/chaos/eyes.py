@@ -136,13 +136,13 @@ class Eyes:
 
     async def _overdue(self, service: str, due: datetime | None) -> int:
         if service in ("tickets", "feedback"):
-            timers = "SELECT count(*) FROM timer WHERE due_at < clock_timestamp() - interval '2 seconds'"
+            timers = "SELECT count(*) FROM timer WHERE due_at < statement_timestamp() - interval '2 seconds'"
             return int((await self.fetch(service, timers))[0][0])
         if service != "intake":
             return 0
         messages = (
             "SELECT count(*) FROM notification"
-            " WHERE status = 'pending' AND next_attempt_at < greatest($1::timestamptz, clock_timestamp() - interval '2 seconds')"
+            " WHERE status = 'pending' AND next_attempt_at < greatest($1::timestamptz, statement_timestamp() - interval '2 seconds')"
         )
         return int((await self.fetch(service, messages, due))[0][0])
 
