@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
@@ -171,14 +172,17 @@ class Eyes:
         return found
 
     async def _sessions(self) -> list[Session]:
+        # a server may have other databases, whose sessions are not the platform's
+        own = [unquote(urlsplit(self._platform.postgres.dsn(service)).path[1:]) for service in self._platform.urls]
         rows = await self.fetch(
             "intake",
             """
             SELECT a.application_name AS application, a.datname AS database, left(a.query, 120) AS query,
                    CASE WHEN a.state LIKE 'idle in transaction%' THEN extract(epoch FROM now() - a.state_change)::float8 ELSE 0 END AS idle,
                    (SELECT coalesce(extract(epoch FROM max(now() - l.waitstart)), 0)::float8 FROM pg_locks l WHERE l.pid = a.pid) AS waiting
-              FROM pg_stat_activity a WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+              FROM pg_stat_activity a WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid() AND a.datname = ANY($1)
             """,
+            own,
         )
         return [Session(**dict(row)) for row in rows]
 

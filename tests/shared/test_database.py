@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared import connections
+from shared import connections, database
 from shared.database import Database, Transaction, from_json, is_transient, to_json
 from tests.waiting import eventually
 
@@ -142,6 +142,31 @@ async def test_connections_that_the_server_has_closed_are_replaced_and_nobody_no
     for _ in range(3):
         async with reader_database.transaction() as tx:
             assert await tx.fetchval("SELECT 1") == 1
+
+
+async def test_a_plan_made_for_a_small_table_is_not_kept_when_it_has_grown(
+    reader_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "PLANS_LIVE", 0.1)
+    lookup = "SELECT filler FROM grown JOIN unnest($1::int[]) wanted(n) USING (n)"
+    rows_read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'grown'"
+    own = Database(reader_database.url, pool_size=1, application_name="tests")
+
+    async with own.connection() as tx:
+        await tx.execute("CREATE TEMPORARY TABLE grown (n integer PRIMARY KEY, filler text)")  # nothing analyses it
+        await tx.execute("INSERT INTO grown VALUES (0, 'x')")
+        for _ in range(8):  # the first five are planned one by one, and then for all
+            await tx.fetch(lookup, [1, 2, 3])
+        await tx.execute("INSERT INTO grown SELECT n, repeat('x', 100) FROM generate_series(1, 50000) n")
+
+        async def read() -> int:
+            async with tx.savepoint():
+                before = await tx.fetchval(rows_read)
+                assert len(await tx.fetch(lookup, [1, 2, 3])) == 3
+                return int(await tx.fetchval(rows_read) - before)
+
+        await eventually(read, lambda rows: rows <= 3)
+    await own.close()
 
 
 async def test_the_driver_s_ids_are_json(reader_database: Database) -> None:
