@@ -35,9 +35,9 @@ CONNECT_TIMEOUT: Final = 5.0
 COMMAND_TIMEOUT: Final = 10.0
 """Seconds that one statement may take before the client gives up."""
 PLANS_LIVE: Final = 10.0
-"""Seconds for which a connection keeps a statement with its plan. A plan that was made while a table was small reads it whole, however large
-it has grown, until something analyses it: in the first minutes of a database that is every row for each batch. A new plan asks how large
-the table is."""
+"""Seconds for which a connection keeps a statement with its plan. A plan that was made while a table was small reads it whole, however
+large it has grown, until something analyses it: in the first minutes of a database that is every row for each batch. A new plan asks how
+large the table is."""
 
 
 class Transaction:
