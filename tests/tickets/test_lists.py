@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from services.tickets.sla import Priority
+from services.tickets.store import lists
 from services.tickets.store.lists import Filter, SlaFilter, Sort, query
 from services.tickets.workflow.status import Status
 from shared import clock
@@ -191,6 +192,11 @@ PLANS: Final[list[tuple[Filter, Sort]]] = [
     *[(Filter(customers=(CUSTOMER,)), sort) for sort in Sort],
     *[(Filter(unassigned=True), sort) for sort in Sort],
     *[(Filter(sla=sla), sort) for sla in SlaFilter for sort in Sort],
+    # no ticket is all of these, though many are each
+    *[(Filter(status=(Status.CLOSED,), type="repair", channel="phone", priority=(Priority.NORMAL,)), sort) for sort in Sort],
+    *[(Filter(status=(Status.NEW, Status.TRIAGED), team="team-9"), sort) for sort in Sort],
+    *[(Filter(unassigned=True, team="team-9"), sort) for sort in Sort],
+    *[(Filter(q="subject", unassigned=True), sort) for sort in Sort],
     (Filter(opened_from=NOON - DAY, opened_before=NOON), Sort.NEWEST),
     (Filter(updated_from=NOON - DAY), Sort.UPDATED),
     (Filter(q="word777"), Sort.NEWEST),
@@ -217,6 +223,39 @@ async def test_no_page_reads_or_sorts_everything(tickets_database: Database) -> 
                 # somebody's own tickets may be sorted, or those whose promise runs; all of them never
                 assert sorted_rows <= MANY / 5, f"{chosen} {sort} sorts {sorted_rows}"
                 assert scanned <= MANY / 4, f"{chosen} {sort} reads {scanned}"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found", "indexed"),
+    [
+        (Filter(q="subject", assignee="agent-9"), 51, False),  # of the 2,000 newest he has 40
+        (Filter(q="word", assignee="agent-9"), 51, False),
+        (Filter(q="word19591"), 1, True),
+        (Filter(q="nothing"), 0, True),
+    ],
+    ids=["word of all", "beginning of words of all", "word of one", "word of none"],
+)
+async def test_words_of_many_are_looked_for_in_somebodys_tickets_and_words_of_few_by_their_index(
+    tickets_database: Database, monkeypatch: pytest.MonkeyPatch, chosen: Filter, found: int, indexed: bool
+) -> None:
+    asked: list[tuple[str, list[Any]]] = []
+
+    def noted(*filters: Any, **how: Any) -> tuple[str, list[Any]]:
+        asked.append(query(*filters, **how))
+        return asked[-1]
+
+    monkeypatch.setattr(lists, "query", noted)
+    async with tickets_database.transaction() as tx:
+        await tx.execute(_FILL, MANY, CUSTOMER, NOON)
+        await tx.execute("ANALYZE ticket")
+
+        page = await lists.page(tx, chosen, Sort.NEWEST, after=None, now=NOON, limit=51)
+
+        statement, values = asked[-1]
+        plan = await tx.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *values)
+    assert len(page) == found
+    assert page == sorted(page, reverse=True)
+    assert ("ticket_words" in plan) is indexed
 
 
 def _somewhere(sort: Sort) -> tuple[Any, ...]:

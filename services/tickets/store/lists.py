@@ -2,7 +2,9 @@
 
 What is counted over all tickets or sorted as a whole is never asked for. Closed lists of codes are written into the statement, because the
 planner uses the partial indexes of open tickets only for what it can read there. And each page is planned for its own values: what one
-ticket in three is, is met soon on the way through the order; what three of all are is found by its index and sorted.
+ticket in three is, is met soon on the way through the order; what three of all are is found by its index and sorted. Which kinds of tickets
+go together (no complaint is of low priority, say) is known from statistics of the kinds as a whole, `ticket_kinds` and
+`ticket_teams`.
 
 Of words and promises the planner cannot know where in an order they are: words come and go with products, what is overdue is old. So those
 are looked for on a short way through the order first, and by their index when that does not give a page.
@@ -14,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,11 +24,19 @@ from services.tickets import search
 from services.tickets.models.expressions import PRIORITY_RANK
 from services.tickets.sla import Priority
 from services.tickets.store.views import NUMBER_PREFIX
-from services.tickets.workflow.status import OPEN, Status
+from services.tickets.workflow.status import OPEN, WITH_NOBODY, Status
 from shared.database import Transaction
 
 WINDOW: Final = 2_000
 """Tickets of an order that are looked at for what may be rare."""
+
+FREQUENT: Final = 0.01
+"""Share of the tickets looked at from which on a word is in too many for its index: who searches his own tickets for it meets it soon on
+the way through these."""
+
+PLANNING: Final = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '16MB'"
+"""A word that one ticket in ten has is in that many places, each of which is remembered; where memory does not hold them, PostgreSQL
+remembers whole pages and compares all tickets on them again."""
 
 
 class Sort(StrEnum):
@@ -84,6 +95,8 @@ class Order:
     only: str | None = None
 
 
+_WITH_NOBODY: Final = f"status IN ({', '.join(repr(str(status)) for status in Status if status in WITH_NOBODY)})"
+"""What the table demands of a ticket that nobody has, said again: the planner knows which statuses the tickets of a team have."""
 _OPEN_NOW: Final = f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})"
 
 ORDERS: Final[Mapping[Sort, Order]] = {
@@ -98,13 +111,20 @@ async def page(tx: Transaction, chosen: Filter, sort: Sort, *, after: Position |
     """Sort keys, the number last, of the tickets that the filter chooses, in order, from after that one."""
     if _is_contradiction(chosen, sort):
         return []
-    await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-    for window in (WINDOW, None) if _is_of_few(chosen, sort) else (None,):
-        statement, values = query(chosen, sort, after=after, now=now, limit=limit, window=window)
-        rows = await tx.fetch(statement, *values)
-        if len(rows) == limit:
-            break
-    return [tuple(row) for row in rows]
+    await tx.execute(PLANNING)
+    ask = partial(_ask, tx, sort=sort, after=after, now=now)
+    if not _is_of_few(chosen, sort):
+        return await ask(chosen, limit=limit)
+    found = await ask(chosen, limit=limit, window=WINDOW)
+    if len(found) == limit:
+        return found
+    words = [] if chosen.q is None else await ask(Filter(q=chosen.q), limit=WINDOW, window=WINDOW)
+    return await ask(chosen, limit=limit, by_index=len(words) < WINDOW * FREQUENT)
+
+
+async def _ask(tx: Transaction, chosen: Filter, **how: Any) -> list[Position]:
+    statement, values = query(chosen, **how)
+    return [tuple(row) for row in await tx.fetch(statement, *values)]
 
 
 def _is_contradiction(chosen: Filter, sort: Sort) -> bool:
@@ -113,9 +133,17 @@ def _is_contradiction(chosen: Filter, sort: Sort) -> bool:
 
 
 def query(
-    chosen: Filter, sort: Sort, *, after: Position | None, now: datetime, limit: int, window: int | None = None
+    chosen: Filter,
+    sort: Sort,
+    *,
+    after: Position | None,
+    now: datetime,
+    limit: int,
+    window: int | None = None,
+    by_index: bool = True,
 ) -> tuple[str, list[Any]]:
-    """The statement of `page`, and its parameters; with a ``window`` it looks only at so many tickets of the order."""
+    """The statement of `page`, and its parameters; with a ``window`` it looks only at so many tickets of the order. ``by_index``: what few
+    have is found by its index and then sorted; without, words are looked for in what the other conditions give."""
     order, conditions = ORDERS[sort], _Conditions()
     if order.only is not None:
         conditions.where.append(order.only)
@@ -124,12 +152,14 @@ def query(
         conditions.where.append(f"({', '.join(order.columns)}) {'<' if order.descending else '>'} ({place})")
     on_the_way = conditions.text
     _restrict(conditions, chosen, now)
+    if chosen.q is not None and not _is_number(chosen.q):
+        # the planner knows no index for what IS TRUE
+        conditions.add("words @@ {}::text::tsquery" if by_index else "(words @@ {}::text::tsquery) IS TRUE", search.query(chosen.q))
     sources: Sequence[str] = _BY_CHANGE if _asks_for_changes(chosen, sort) else ("ticket",)
     if window is not None:
         whole = [f"SELECT * FROM {each} WHERE {on_the_way}" for each in sources]
         sources = [f"({_first(whole, order, order.columns, conditions.parameter(window))}) ticket"]
-    elif _is_of_few(chosen, sort):
-        # found by what few have and then sorted, not looked for among all in order
+    elif by_index and _is_of_few(chosen, sort):
         sources = [f"(SELECT * FROM {each} WHERE {conditions.text} OFFSET 0) ticket" for each in sources]
     keys = [f"SELECT {', '.join(order.columns)} FROM {each} WHERE {conditions.text}" for each in sources]
     places = [str(place) for place, _ in enumerate(order.columns, 1)]
@@ -188,7 +218,7 @@ def _restrict(conditions: _Conditions, chosen: Filter, now: datetime) -> None:
         if codes:
             conditions.where.append(f"{column} IN ({_listed(codes)})")
     if chosen.unassigned:
-        conditions.where.append("assignee IS NULL")
+        conditions.where += ["assignee IS NULL", _WITH_NOBODY]
     if chosen.escalated:
         conditions.where.append("escalation > 0")
     for condition, value in _given(chosen, now):
@@ -198,8 +228,6 @@ def _restrict(conditions: _Conditions, chosen: Filter, now: datetime) -> None:
         conditions.add("customer_id = ANY({}::uuid[])", list(chosen.customers))
     if chosen.q is not None and _is_number(chosen.q):
         conditions.add("starts_with(number, {})", chosen.q.upper())
-    elif chosen.q is not None:
-        conditions.add("words @@ {}::text::tsquery", search.query(chosen.q))
 
 
 def _given(chosen: Filter, now: datetime) -> Iterator[tuple[str, Any]]:

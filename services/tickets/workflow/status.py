@@ -92,6 +92,9 @@ OPEN: Final = frozenset({Status.NEW, Status.TRIAGED, Status.ASSIGNED, Status.IN_
 DONE: Final = frozenset({Status.RESOLVED, Status.CONFIRMED, Status.CLOSED})
 """A solution was given; it may still turn out not to hold."""
 
+WITH_NOBODY: Final = frozenset({Status.NEW, Status.TRIAGED, Status.CANCELLED, Status.MERGED})
+"""Nobody need have it; in every other status somebody has."""
+
 _WORKED_ON: Final = (Status.ASSIGNED, Status.IN_PROGRESS, *WAITING.values())
 _QUEUED: Final = (Status.NEW, Status.TRIAGED)
 """Nobody has it; without a type it is new again, so that somebody says what it is."""
