@@ -85,7 +85,7 @@ ticket: Final = Table(
     Index("ticket_escalated", "escalation", "opened_at", "number", postgresql_where=text("escalation > 0")),
     Index("ticket_due", "next_due_at", "number", postgresql_where=text("next_due_at IS NOT NULL")),
     Index("ticket_priority", text(PRIORITY_RANK), "opened_at", "number", postgresql_where=_OPEN_NOW),
-    # values that few tickets have; the walk through an order meets the others soon enough. Which go together tell the planner two objects of
+    # values that few tickets have; the walk through an order meets the others soon enough. Which of them go together is known from
     # statistics that migration 0010 makes: ticket_kinds (status and these), ticket_teams (status, team, type)
     Index("ticket_kind", "priority", "tier", "type", "channel"),
     Index("ticket_unassigned", "opened_at", "number", postgresql_where=text("assignee IS NULL")),

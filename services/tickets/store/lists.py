@@ -3,11 +3,12 @@
 What is counted over all tickets or sorted as a whole is never asked for. Closed lists of codes are written into the statement, because the
 planner uses the partial indexes of open tickets only for what it can read there. And each page is planned for its own values: what one
 ticket in three is, is met soon on the way through the order; what three of all are is found by its index and sorted. Which kinds of tickets
-go together (no complaint is of low priority, say) is known from statistics of the kinds as a whole, `ticket_kinds` and
+go together (no complaint is of low priority, say) is known from statistics on several columns at once, `ticket_kinds` and
 `ticket_teams`.
 
 Of words and promises the planner cannot know where in an order they are: words come and go with products, what is overdue is old. So those
-are looked for on a short way through the order first, and by their index when that does not give a page.
+are looked for on a short way through the order first, and by their index when that does not give a page. A word that was met often on this
+way is not: its index would give one ticket in ten, and what is rare are the other conditions.
 """
 
 from __future__ import annotations
