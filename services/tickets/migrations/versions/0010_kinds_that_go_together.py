@@ -1,8 +1,9 @@
 """What hardly any ticket is, is found by an index and not looked for among all.
 
-Statistics on the kinds of tickets and on their teams as a whole, and an index of the tickets that nobody has. The planner took each column for
-independent of the others. So it went through a million tickets in order for a page of complaints by phone of a priority that no such
-complaint has, since one ticket in thirty should have been one, and for the new tickets of a team that has none: more than a second each.
+Statistics on the kinds of tickets and on their teams as a whole, and an index of the tickets that nobody has. The planner took each
+column for independent of the others. So it went through a million tickets in order for a page of complaints by phone of a priority that
+no such complaint has, since one ticket in thirty should have been one, and for the new tickets of a team that has none: more than a
+second each.
 
 Revision ID: 0010
 """
