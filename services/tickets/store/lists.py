@@ -153,14 +153,14 @@ def query(
         conditions.where.append(f"({', '.join(order.columns)}) {'<' if order.descending else '>'} ({place})")
     on_the_way = conditions.text
     _restrict(conditions, chosen, now)
-    if chosen.q is not None and not _is_number(chosen.q):
+    if chosen.q is not None and _has_words(chosen):
         # the planner knows no index for what IS TRUE
         conditions.add("words @@ {}::text::tsquery" if by_index else "(words @@ {}::text::tsquery) IS TRUE", search.query(chosen.q))
     sources: Sequence[str] = _BY_CHANGE if _asks_for_changes(chosen, sort) else ("ticket",)
     if window is not None:
         whole = [f"SELECT * FROM {each} WHERE {on_the_way}" for each in sources]
         sources = [f"({_first(whole, order, order.columns, conditions.parameter(window))}) ticket"]
-    elif by_index and _is_of_few(chosen, sort):
+    elif _is_of_few(chosen, sort, by_index=by_index):
         sources = [f"(SELECT * FROM {each} WHERE {conditions.text} OFFSET 0) ticket" for each in sources]
     keys = [f"SELECT {', '.join(order.columns)} FROM {each} WHERE {conditions.text}" for each in sources]
     places = [str(place) for place, _ in enumerate(order.columns, 1)]
@@ -190,9 +190,13 @@ def _asks_for_changes(chosen: Filter, sort: Sort) -> bool:
     return sort is Sort.UPDATED or chosen.updated_from is not None or chosen.updated_before is not None
 
 
-def _is_of_few(chosen: Filter, sort: Sort) -> bool:
-    """Few tickets have a promise that runs, or a word."""
-    return (chosen.sla is not None and sort is not Sort.DUE) or (chosen.q is not None and not _is_number(chosen.q))
+def _is_of_few(chosen: Filter, sort: Sort, *, by_index: bool = True) -> bool:
+    """Few tickets have a promise that runs, or a word, unless that is not to be looked up."""
+    return (chosen.sla is not None and sort is not Sort.DUE) or (by_index and _has_words(chosen))
+
+
+def _has_words(chosen: Filter) -> bool:
+    return chosen.q is not None and not _is_number(chosen.q)
 
 
 class _Conditions:
