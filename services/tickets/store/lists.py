@@ -97,7 +97,7 @@ class Order:
 
 
 _WITH_NOBODY: Final = f"status IN ({', '.join(repr(str(status)) for status in Status if status in WITH_NOBODY)})"
-"""What the table demands of a ticket that nobody has, said again: the planner knows which statuses the tickets of a team have."""
+"""What the table demands of a ticket that nobody has, said again where the planner knows which statuses the tickets of a team have."""
 _OPEN_NOW: Final = f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})"
 
 ORDERS: Final[Mapping[Sort, Order]] = {
@@ -119,7 +119,8 @@ async def page(tx: Transaction, chosen: Filter, sort: Sort, *, after: Position |
     found = await ask(chosen, limit=limit, window=WINDOW)
     if len(found) == limit:
         return found
-    words = [] if chosen.q is None else await ask(Filter(q=chosen.q), limit=WINDOW, window=WINDOW)
+    alone = Filter(q=chosen.q)
+    words = found if chosen == alone or not _has_words(chosen) else await ask(alone, limit=WINDOW, window=WINDOW)
     return await ask(chosen, limit=limit, by_index=len(words) < WINDOW * FREQUENT)
 
 
@@ -223,7 +224,9 @@ def _restrict(conditions: _Conditions, chosen: Filter, now: datetime) -> None:
         if codes:
             conditions.where.append(f"{column} IN ({_listed(codes)})")
     if chosen.unassigned:
-        conditions.where += ["assignee IS NULL", _WITH_NOBODY]
+        conditions.where.append("assignee IS NULL")
+    if chosen.unassigned and chosen.team is not None:
+        conditions.where.append(_WITH_NOBODY)
     if chosen.escalated:
         conditions.where.append("escalation > 0")
     for condition, value in _given(chosen, now):
