@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 
 from benchmarks import load, requests
-from benchmarks.bench import Bench
+from benchmarks.bench import QUIET, Bench
 from benchmarks.comparisons.server import Comparison
 from benchmarks.comparisons.tables import CREATE
 from benchmarks.cpu import CpuMeter, busy
@@ -27,10 +27,6 @@ CALLERS: Final = 128
 """Of the closed loop; more do not find a higher maximum."""
 
 DOOR: Final = (Part("intake", "api"),)
-
-QUIET: Final = {"INTAKE_ACKNOWLEDGE": "false"}
-"""No receipts: the comparisons write none either."""
-
 
 REFUSED_AT_MOST: Final = 0.2
 """Share of the calls that the platform may refuse at its maximum; the rate is that of what was accepted."""

@@ -35,6 +35,8 @@ POSTGRES: Final = {"shared_buffers": "512MB", "max_connections": "200", "min_wal
 """Over the settings of the local platform, which has all that a real one has: fsync and synchronous_commit stay on."""
 
 UNLIMITED: Final = {"AFTERCARE_RATE_LIMIT": "0"}
+QUIET: Final = {"INTAKE_ACKNOWLEDGE": "false"}
+"""No receipts: what intake is compared with writes none either."""
 """One load generator is one principal: its quota would be what is measured."""
 
 

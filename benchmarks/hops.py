@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks import load, requests
-from benchmarks.bench import UNLIMITED, Bench
+from benchmarks.bench import QUIET, UNLIMITED, Bench
 from benchmarks.load import Load
 from benchmarks.platform import SERVICES, Part, Platform, running
 from shared.clock import monotonic
@@ -55,7 +55,7 @@ async def alone(bench: Bench, turn: int) -> dict[Hop, float]:
     """Requests a second of each hop, one after the other over the same databases and topics."""
     async with bench.kafka() as kafka:
         databases = {service: await bench.database_url(service) for service in SERVICES}
-        env = UNLIMITED | {"INTAKE_ACKNOWLEDGE": "false"}
+        env = UNLIMITED | QUIET
 
         async def with_part(part: Part, work: Callable[[Platform], Awaitable[float]]) -> float:
             folder = bench.folder / f"hops-{turn}-{part.name}"

@@ -20,7 +20,7 @@ from typing import Final
 import asyncpg
 
 from benchmarks import load, requests
-from benchmarks.bench import Bench
+from benchmarks.bench import QUIET, Bench
 from benchmarks.chain import MOST_BEHIND, is_steady, kept_up
 from benchmarks.figure import Figure
 from benchmarks.load import Load, Measured, percentile
@@ -41,7 +41,6 @@ APPLIED: Final = "SELECT part, last_seq AS seq FROM consumer_part WHERE topic = 
 """How far a consumer is."""
 ON_BUS: Final = "SELECT part, seq FROM outbox_cursor WHERE topic = $1"
 """How far a relay is: what the broker has acknowledged."""
-QUIET: Final = {"INTAKE_ACKNOWLEDGE": "false"}
 
 Place = tuple[int, int]
 """Partition and number of an event."""

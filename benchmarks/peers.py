@@ -22,7 +22,7 @@ from typing import Any, Final
 import asyncpg
 
 from benchmarks import load, requests
-from benchmarks.bench import Bench
+from benchmarks.bench import QUIET, Bench
 from benchmarks.cpu import CpuMeter
 from benchmarks.figure import Figure
 from benchmarks.load import Load, request
@@ -36,7 +36,6 @@ ABOUT = "creates, reads, lists and searches beside django-helpdesk, at 1 thousan
 
 ROOT: Final = Path(__file__).parents[1]
 PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
-QUIET: Final = {"INTAKE_ACKNOWLEDGE": "false"}
 CORES: Final = os.cpu_count() or 2
 WORKERS: Final = 2 * CORES + 1
 """As gunicorn's documentation advises."""

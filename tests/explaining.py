@@ -44,6 +44,10 @@ class Explaining:
         await self._keep_plan(query, values)
         return await self._tx.fetchval(query, *values)
 
+    async def execute(self, query: str, *values: Any) -> str:
+        """What changes how later questions are planned."""
+        return await self._tx.execute(query, *values)
+
     async def fetchrow(self, query: str, *values: Any) -> Any:
         """The first row."""
         return await self._tx.fetchrow(query, *values)

@@ -7,7 +7,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
@@ -173,7 +172,7 @@ class Eyes:
 
     async def _sessions(self) -> list[Session]:
         # a server may have other databases, whose sessions are not the platform's
-        own = [unquote(urlsplit(self._platform.postgres.dsn(service)).path[1:]) for service in self._platform.urls]
+        own = [self._platform.postgres.dsn(service).rpartition("/")[2] for service in self._platform.urls]
         rows = await self.fetch(
             "intake",
             """

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKey, MetaData, Text
 
+from services.tickets.models.expressions import among
+
 metadata: Final = MetaData()
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     """The column holds a word of a closed list."""
-    return CheckConstraint(f"{column} IN ({', '.join(repr(str(value)) for value in values)})", name=f"{column}_known")
+    return CheckConstraint(among(column, values), name=f"{column}_known")
 
 
 def number(name: str = "number", **options: Any) -> Column[Any]:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
 from typing import Final
 
 from services.tickets.assignment.queue import OTHER_TIERS, PRIORITIES, TIERS
+from services.tickets.workflow.status import OPEN, Status
 
+
+def among(column: str, codes: Iterable[StrEnum]) -> str:
+    """The column holds one of these words of a closed list. They are written out: partial indexes are used for what is read there."""
+    return f"{column} IN ({', '.join(repr(str(code)) for code in codes)})"
+
+
+def has_status(statuses: Collection[Status]) -> str:
+    """The ticket has one of these."""
+    return among("status", (status for status in Status if status in statuses))
+
+
+OPEN_NOW: Final = has_status(OPEN)
 WAITING: Final = "assignee IS NULL AND team IS NOT NULL AND status IN ('new', 'triaged')"
 """In a team's queue."""
 

@@ -8,11 +8,11 @@ from sqlalchemy import CheckConstraint, Column, Index, Integer, SmallInteger, Ta
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 from services.tickets.models.columns import metadata, moment, number, of_ticket, one_of
-from services.tickets.models.expressions import PRIORITY_RANK, TIER_RANK, WAITING
+from services.tickets.models.expressions import OPEN_NOW, PRIORITY_RANK, TIER_RANK, WAITING, has_status
 from services.tickets.sla import Priority
-from services.tickets.workflow.status import OPEN, Status
+from services.tickets.workflow.status import WITH_NOBODY, Status
 
-_OPEN_NOW: Final = text(f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})")
+_OPEN_NOW: Final = text(OPEN_NOW)
 
 ticket: Final = Table(
     "ticket",
@@ -62,7 +62,7 @@ ticket: Final = Table(
     one_of("status", Status),
     one_of("priority", Priority),
     CheckConstraint("version > 0 AND episode >= 0", name="counts"),
-    CheckConstraint("assignee IS NOT NULL OR status IN ('new', 'triaged', 'cancelled', 'merged')", name="worked_on_by_somebody"),
+    CheckConstraint(f"assignee IS NOT NULL OR {has_status(WITH_NOBODY)}", name="worked_on_by_somebody"),
     CheckConstraint("(episode > 0) = (resolved_at IS NOT NULL)", name="resolved_at_is_the_last_resolve"),
     CheckConstraint("resolved_at IS NOT NULL OR status NOT IN ('resolved', 'confirmed')", name="done_is_resolved"),
     CheckConstraint("(closed_at IS NOT NULL) = (status IN ('closed', 'cancelled', 'merged'))", name="closed_at_is_the_end"),
@@ -76,7 +76,7 @@ ticket: Final = Table(
     Index("ticket_customer", "customer_id", "opened_at", "number"),
     Index("ticket_assignee", "assignee", "opened_at", "number", postgresql_where=text("assignee IS NOT NULL")),
     # loads of agents, and queues in the order of assignment/queue.py
-    Index("ticket_load", "assignee", postgresql_where=text(f"assignee IS NOT NULL AND {_OPEN_NOW}")),
+    Index("ticket_load", "assignee", postgresql_where=text(f"assignee IS NOT NULL AND {OPEN_NOW}")),
     Index("ticket_queue", "team", text(PRIORITY_RANK), text(TIER_RANK), "opened_at", "number", postgresql_where=text(WAITING)),
     Index("ticket_team", "team", "opened_at", "number", postgresql_where=text("team IS NOT NULL")),
     Index("ticket_series", "series", postgresql_where=text("linked_to IS NOT NULL")),

@@ -22,7 +22,7 @@ from services.tickets.assignment.roster import Decision, Roster
 from services.tickets.assignment.routing import TeamVerdict
 from services.tickets.assignment.staff import Agent, Distribution, Presence, Skill, Team, WhenOffline
 from services.tickets.assignment.turns import Verdict
-from services.tickets.workflow.status import OPEN
+from services.tickets.models.expressions import OPEN_NOW
 from shared.database import Transaction, from_json, to_json
 
 
@@ -95,9 +95,6 @@ async def loads(tx: Transaction, ids: Collection[str]) -> dict[str, int]:
         return {}
     rows = await tx.fetch(f"SELECT assignee, count(*) AS load FROM ticket WHERE assignee = ANY($1) AND {OPEN_NOW} GROUP BY 1", list(ids))
     return {row["assignee"]: row["load"] for row in rows}
-
-
-OPEN_NOW: Final = f"status IN ({', '.join(repr(str(status)) for status in OPEN)})"
 
 
 async def roster(tx: Transaction, known: Sequence[Team], of_teams: Collection[str], *, idle: bool = False) -> Roster:

@@ -22,7 +22,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.tickets import search
-from services.tickets.models.expressions import PRIORITY_RANK
+from services.tickets.models.expressions import OPEN_NOW, PRIORITY_RANK, among, has_status
 from services.tickets.sla import Priority
 from services.tickets.store.views import NUMBER_PREFIX
 from services.tickets.workflow.status import OPEN, WITH_NOBODY, Status
@@ -96,15 +96,14 @@ class Order:
     only: str | None = None
 
 
-_WITH_NOBODY: Final = f"status IN ({', '.join(repr(str(status)) for status in Status if status in WITH_NOBODY)})"
+_WITH_NOBODY: Final = has_status(WITH_NOBODY)
 """What the table demands of a ticket that nobody has, said again where the planner knows which statuses the tickets of a team have."""
-_OPEN_NOW: Final = f"status IN ({', '.join(repr(str(status)) for status in Status if status in OPEN)})"
 
 ORDERS: Final[Mapping[Sort, Order]] = {
     Sort.NEWEST: Order(("opened_at", "number"), descending=True),
     Sort.UPDATED: Order(("moved_at", "moved"), descending=True),
     Sort.DUE: Order(("next_due_at", "number"), descending=False, only="next_due_at IS NOT NULL"),
-    Sort.PRIORITY: Order((PRIORITY_RANK, "opened_at", "number"), descending=False, only=_OPEN_NOW),
+    Sort.PRIORITY: Order((PRIORITY_RANK, "opened_at", "number"), descending=False, only=OPEN_NOW),
 }
 
 
@@ -119,9 +118,11 @@ async def page(tx: Transaction, chosen: Filter, sort: Sort, *, after: Position |
     found = await ask(chosen, limit=limit, window=WINDOW)
     if len(found) == limit:
         return found
+    if not _has_words(chosen):
+        return await ask(chosen, limit=limit)
     alone = Filter(q=chosen.q)
-    words = found if chosen == alone or not _has_words(chosen) else await ask(alone, limit=WINDOW, window=WINDOW)
-    return await ask(chosen, limit=limit, by_index=len(words) < WINDOW * FREQUENT)
+    with_words = found if chosen == alone else await ask(alone, limit=WINDOW, window=WINDOW)
+    return await ask(chosen, limit=limit, by_index=len(with_words) < WINDOW * FREQUENT)
 
 
 async def _ask(tx: Transaction, chosen: Filter, **how: Any) -> list[Position]:
@@ -154,9 +155,8 @@ def query(
         conditions.where.append(f"({', '.join(order.columns)}) {'<' if order.descending else '>'} ({place})")
     on_the_way = conditions.text
     _restrict(conditions, chosen, now)
-    if chosen.q is not None and _has_words(chosen):
-        # the planner knows no index for what IS TRUE
-        conditions.add("words @@ {}::text::tsquery" if by_index else "(words @@ {}::text::tsquery) IS TRUE", search.query(chosen.q))
+    if chosen.q is not None:
+        _look_for(conditions, chosen.q, by_index=by_index)
     sources: Sequence[str] = _BY_CHANGE if _asks_for_changes(chosen, sort) else ("ticket",)
     if window is not None:
         whole = [f"SELECT * FROM {each} WHERE {on_the_way}" for each in sources]
@@ -222,7 +222,7 @@ class _Conditions:
 def _restrict(conditions: _Conditions, chosen: Filter, now: datetime) -> None:
     for column, codes in (("status", chosen.status), ("priority", chosen.priority)):
         if codes:
-            conditions.where.append(f"{column} IN ({_listed(codes)})")
+            conditions.where.append(among(column, codes))
     if chosen.unassigned:
         conditions.where.append("assignee IS NULL")
     if chosen.unassigned and chosen.team is not None:
@@ -234,8 +234,16 @@ def _restrict(conditions: _Conditions, chosen: Filter, now: datetime) -> None:
             conditions.add(condition, value)
     if len(chosen.customers) > 1:
         conditions.add("customer_id = ANY({}::uuid[])", list(chosen.customers))
-    if chosen.q is not None and _is_number(chosen.q):
-        conditions.add("starts_with(number, {})", chosen.q.upper())
+
+
+def _look_for(conditions: _Conditions, q: str, *, by_index: bool) -> None:
+    if _is_number(q):
+        conditions.add("starts_with(number, {})", q.upper())
+    elif by_index:
+        conditions.add("words @@ {}::text::tsquery", search.query(q))
+    else:
+        # the planner knows no index for what IS TRUE
+        conditions.add("(words @@ {}::text::tsquery) IS TRUE", search.query(q))
 
 
 def _given(chosen: Filter, now: datetime) -> Iterator[tuple[str, Any]]:
@@ -249,10 +257,6 @@ def _given(chosen: Filter, now: datetime) -> Iterator[tuple[str, Any]]:
     yield "moved_at < {}", chosen.updated_before
     yield "next_due_at < {}", now if chosen.sla is SlaFilter.OVERDUE else None
     yield "next_due_at >= {}", now if chosen.sla is SlaFilter.RUNNING else None
-
-
-def _listed(codes: Sequence[StrEnum]) -> str:
-    return ", ".join(repr(str(code)) for code in codes)
 
 
 def _is_number(q: str) -> bool:

@@ -12,8 +12,7 @@ import asyncpg
 
 from services.tickets.assignment.queue import Waiting
 from services.tickets.assignment.staff import Work
-from services.tickets.models.expressions import PRIORITY_RANK, TIER_RANK, WAITING
-from services.tickets.store.assignments import OPEN_NOW
+from services.tickets.models.expressions import OPEN_NOW, PRIORITY_RANK, TIER_RANK, WAITING
 from shared import clock, timers
 from shared.database import Transaction
 from shared.timers import Timer
